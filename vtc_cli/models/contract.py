@@ -1,0 +1,240 @@
+"""The contract between the engine and a model family.
+
+`VideoLM` is the only place that knows a family's classes, prompt format and positions. The engine
+sees units of visual tokens, spans of rows with explicit positions, and logits.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from vtc_cli.video.frame import Frame
+
+
+@dataclass
+class Unit:
+    """One attention segment of the vision tower: a frame, or a temporal pair of frames.
+
+    index: position in the video, from 0. span: (first, last) frame time, seconds.
+    tokens: [n, d] rows as the language model would receive them, raster order.
+    grid: (rows, columns) after the merger; n = rows * columns.
+    deep: DeepStack rows, each [n, d]; empty for most models.
+    scores: vision layer (1-based) -> [n] attention received; only layers a method asked for.
+    """
+
+    index: int
+    span: tuple[float, float]
+    tokens: Tensor
+    grid: tuple[int, int]
+    deep: tuple[Tensor, ...] = ()
+    scores: Mapping[int, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where the next row goes on the position timeline.
+
+    next: the position a text row would take now. video: where the running video block started, for
+    families whose visual positions count from the block's start (None outside a block).
+    units: visual units placed in the running block.
+    """
+
+    next: int = 0
+    video: int | None = None
+    units: int = 0
+
+
+@dataclass(frozen=True)
+class Span:
+    """Rows to append to the cache, with explicit positions.
+
+    ids: int64 [n], the placeholder id at visual rows. embeds: [n, d].
+    positions: int64 [3, n] for M-RoPE families, [1, n] otherwise.
+    unit: int32 [n], index of the unit a row belongs to (its time tags and markers too), -1 for plain text.
+    patch: int32 [n], raster index of a visual row in its unit's grid, -1 for text.
+    deep: DeepStack rows of the visual rows, each [visual rows, d].
+    cursor: where the row after this span goes.
+    """
+
+    ids: Tensor
+    embeds: Tensor
+    positions: Tensor
+    unit: Tensor
+    patch: Tensor
+    cursor: Cursor
+    deep: tuple[Tensor, ...] = ()
+
+    def __len__(self) -> int:
+        return int(self.ids.shape[0])
+
+    @property
+    def visual(self) -> Tensor:
+        """bool [n], True at visual rows."""
+        return self.patch >= 0
+
+    @staticmethod
+    def join(spans: Sequence[Span]) -> Span:
+        """Several consecutive spans as one, for a single forward. Raises ValueError when empty."""
+        if not spans:
+            raise ValueError("no spans to join")
+        if len(spans) == 1:
+            return spans[0]
+        depth = max(len(span.deep) for span in spans)
+        deep = tuple(
+            torch.cat([span.deep[level] for span in spans if len(span.deep) > level]) for level in range(depth)
+        )
+        return Span(
+            ids=torch.cat([span.ids for span in spans]),
+            embeds=torch.cat([span.embeds for span in spans]),
+            positions=torch.cat([span.positions for span in spans], dim=1),
+            unit=torch.cat([span.unit for span in spans]),
+            patch=torch.cat([span.patch for span in spans]),
+            cursor=spans[-1].cursor,
+            deep=deep,
+        )
+
+
+@dataclass(frozen=True)
+class TowerDims:
+    """Widths of a vision tower, for counting. `merge`: patches per token side; `deep`: DeepStack mergers."""
+
+    layers: int
+    hidden: int
+    heads: int
+    intermediate: int
+    patch_inputs: int
+    merge: int
+    out_hidden: int
+    deep: int = 0
+    gated: bool = False
+
+
+@dataclass(frozen=True)
+class DecoderDims:
+    """Widths of a decoder, for counting. `kv_heads` x `head_dim` x 2 x `layers` values are cached per token."""
+
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    intermediate: int
+    vocab: int
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What was loaded and why.
+
+    name: hub id, folder, or `tiny`. revision: commit or content digest, None if unknown.
+    device_reason, dtype_reason: one phrase each, shown in reports.
+    parameters: count. weight_bytes: bytes of all parameters as loaded.
+    """
+
+    name: str
+    family: str
+    revision: str | None
+    device: str
+    device_reason: str
+    dtype: str
+    dtype_reason: str
+    attention: str
+    parameters: int
+    weight_bytes: int
+    context: int
+    frames_per_unit: int
+    tower: TowerDims
+    decoder: DecoderDims
+    kv_bytes_per_token: int
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The resolution fixed once per video, so that every unit has the same grid.
+
+    size: (height, width) in pixels after resizing. grid: (rows, columns) of language-model tokens.
+    patches: vision patches per unit.
+    """
+
+    size: tuple[int, int]
+    grid: tuple[int, int]
+    patches: int
+
+    @property
+    def tokens(self) -> int:
+        """Language-model tokens per unit before pruning."""
+        return self.grid[0] * self.grid[1]
+
+
+class VideoLM(ABC):
+    """A loaded video-language model. Stateless between calls: one instance serves many sessions."""
+
+    info: ModelInfo
+
+    @abstractmethod
+    def geometry(self, size: tuple[int, int], pixels: int | None = None) -> Geometry:
+        """The fixed resolution for frames of `size` (width, height) under a budget of `pixels` per frame.
+
+        None takes the checkpoint's own default. Raises UsageError when the budget is below one token.
+        """
+
+    @abstractmethod
+    def encode(
+        self, frames: Sequence[Frame], geometry: Geometry, first: int = 0, capture: Sequence[int] = ()
+    ) -> list[Unit]:
+        """Frames to units: resize, normalise, patchify, vision tower, merger.
+
+        frames: whole units, `info.frames_per_unit` each; a shorter tail is completed by repeating its last frame.
+        first: index of the first unit. capture: vision layers (1-based) whose received attention is wanted.
+        """
+
+    @abstractmethod
+    def open(self, cursor: Cursor, system: str | None = None) -> Span:
+        """The rows before the video (pinned prefix)."""
+
+    @abstractmethod
+    def place(self, cursor: Cursor, unit: Unit, keep: Tensor | None = None, merged: Tensor | None = None) -> Span:
+        """Time tags, markers and the kept rows of one unit.
+
+        keep: int64 ascending raster indices, None for all. merged: [len(keep), d] replacing the kept rows' values.
+        Kept rows keep the positions they have in the whole unit; DeepStack rows are cut with the same indices.
+        """
+
+    @abstractmethod
+    def question(self, cursor: Cursor, text: str, choices: Mapping[str, str] | None = None) -> Span:
+        """The rows after the video, up to where the answer starts. choices: label -> text of the option."""
+
+    @abstractmethod
+    def continuation(self, cursor: Cursor, ids: Sequence[int]) -> Span:
+        """Answer tokens already chosen, to be appended while decoding."""
+
+    @abstractmethod
+    def forward(self, span: Span, cache: object, *, layers: object | None = None) -> Tensor:
+        """Append `span` to `cache`; logits [vocab] of its last row, fp32.
+
+        cache: any transformers `Cache`. layers: a LayerPolicy, or None.
+        """
+
+    @abstractmethod
+    def embed_query(self, text: str) -> Tensor:
+        """[m, d] input embeddings of the question's tokens, for methods that compare them with visual rows."""
+
+    @abstractmethod
+    def label_ids(self, labels: Sequence[str]) -> list[int]:
+        """The first token id the model would write for each answer label (all distinct, else UsageError)."""
+
+    @abstractmethod
+    def text(self, ids: Sequence[int]) -> str:
+        """Token ids to text, special tokens removed."""
+
+    @property
+    @abstractmethod
+    def stop_ids(self) -> frozenset[int]:
+        """Token ids that end an answer."""
