@@ -1,0 +1,114 @@
+"""Arithmetic of a vision tower and a decoder, counted from their widths.
+
+One multiply and one add are two operations. Matrix products are counted; norms, activations, rotary
+angles and softmax are not (well under one percent, and no counter agrees on them).
+
+Attention of n new rows over c cached ones has two conventions in use, and both are here by name:
+
+- `causal`: every row sees the rows before it and itself, n*c + n(n+1)/2 pairs. What a causal kernel needs.
+- `square`: every row against every key, n*(n+c) pairs. What `torch.utils.flop_counter` counts.
+
+Reports use `causal`; the test against torch's counter uses `square`. The formula printed in the FastV
+paper is beside them as `fastv`, only so that tables of papers can be compared: it counts a
+multiply-add once, assumes as many key heads as query heads and a two-matrix MLP, and leaves out the
+vision tower and the output layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from vtc_cli.models.contract import DecoderDims, TowerDims
+
+Convention = Literal["causal", "square"]
+
+
+@dataclass(frozen=True)
+class Forwards:
+    """What a series of decoder forwards amounted to; sums, so an hour of video is five integers.
+
+    rows: new rows in all. cached: sum over forwards of rows x rows already cached.
+    triangle: sum of n(n+1)/2. square: sum of n*n. logits: rows the output layer was applied to.
+    """
+
+    rows: int = 0
+    cached: int = 0
+    triangle: int = 0
+    square: int = 0
+    logits: int = 0
+
+    @staticmethod
+    def one(new: int, cached: int, logits: int = 1) -> Forwards:
+        """One forward of `new` rows on top of `cached`, with the output layer on `logits` of them."""
+        return Forwards(new, new * cached, new * (new + 1) // 2, new * new, logits)
+
+    @staticmethod
+    def total(forwards: Iterable[Forwards]) -> Forwards:
+        """The sum of several."""
+        result = Forwards()
+        for forward in forwards:
+            result = result + forward
+        return result
+
+    def __add__(self, other: Forwards) -> Forwards:
+        return Forwards(
+            self.rows + other.rows,
+            self.cached + other.cached,
+            self.triangle + other.triangle,
+            self.square + other.square,
+            self.logits + other.logits,
+        )
+
+    def pairs(self, convention: Convention) -> int:
+        """Query-key pairs of one head."""
+        return self.cached + (self.triangle if convention == "causal" else self.square)
+
+
+def decoder_layer(dims: DecoderDims, rows: int, pairs: int) -> int:
+    """FLOPs of one decoder layer: GQA projections, `pairs` query-key pairs, SwiGLU MLP."""
+    projections = 4 * rows * dims.hidden * dims.head_dim * (dims.heads + dims.kv_heads)
+    attention = 4 * dims.head_dim * dims.heads * pairs
+    mlp = 6 * rows * dims.hidden * dims.intermediate
+    return projections + attention + mlp
+
+
+def decoder(dims: DecoderDims, work: Forwards, convention: Convention = "causal") -> int:
+    """FLOPs of all layers and the output layer for `work`."""
+    head = 2 * dims.hidden * dims.vocab * work.logits
+    return dims.layers * decoder_layer(dims, work.rows, work.pairs(convention)) + head
+
+
+def tower(dims: TowerDims, patches: int, segments: int = 1) -> int:
+    """FLOPs of the vision tower on `segments` attention segments of `patches` patches each.
+
+    Counts the patch embedding, the blocks (full attention within a segment, no causal half), the
+    merger and the DeepStack mergers. A unit of video is one segment.
+    """
+    embedding = 2 * patches * dims.patch_inputs * dims.hidden
+    projections = 8 * patches * dims.hidden**2
+    attention = 4 * patches**2 * dims.hidden
+    mlp = (6 if dims.gated else 4) * patches * dims.hidden * dims.intermediate
+    merged = dims.hidden * dims.merge**2
+    merger = 2 * (patches // dims.merge**2) * merged * (merged + dims.out_hidden)
+    blocks = dims.layers * (projections + attention + mlp)
+    return segments * (embedding + blocks + (1 + dims.deep) * merger)
+
+
+def one_shot(dims: DecoderDims, rows: int) -> int:
+    """FLOPs of prefilling `rows` at once with nothing evicted, output layer on the last row (causal)."""
+    return decoder(dims, Forwards.one(rows, 0))
+
+
+def fastv(dims: DecoderDims, tokens: int, layers: int | None = None) -> int:
+    """The FastV paper's formula (arXiv 2403.06764, section 4.1): 4nd^2 + 2n^2d + 2ndm per layer.
+
+    tokens: n, rows in the layer. layers: how many layers hold n rows, all of them when None; a schedule
+    that cuts inside the decoder is the sum of its parts. Multiply-adds, not FLOPs: see the module's head.
+    """
+    depth = dims.layers if layers is None else layers
+    return depth * (
+        4 * tokens * dims.hidden**2 + 2 * tokens**2 * dims.hidden + 2 * tokens * dims.hidden * dims.intermediate
+    )
