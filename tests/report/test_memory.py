@@ -1,0 +1,85 @@
+"""Readings are real, bounded in number, and absent where nothing was measured."""
+
+from __future__ import annotations
+
+import sys
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vtc_cli.report.memory import MemoryWatch, lifetime_peak, resident
+
+
+def touched(size: int) -> bytearray:
+    return bytearray(b"x" * size)
+
+
+def test_peak_sees_memory_that_was_held_at_a_reading() -> None:
+    watch = MemoryWatch()
+    held = touched(64 << 20)
+    watch.sample(0.0, kv=10)
+    del held
+    watch.sample(1.0, kv=20)
+    use = watch.use()
+    assert use.rss_after_load is not None
+    assert use.rss_peak is not None
+    assert use.rss_peak - use.rss_after_load > 48 << 20
+    assert [sample.kv for sample in use.timeline] == [10, 20]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the system keeps no lifetime peak")
+def test_new_lifetime_peak_between_readings_is_not_missed() -> None:
+    watch = MemoryWatch()
+    peak, now = lifetime_peak(), resident()
+    assert peak is not None
+    assert now is not None
+    held = touched(peak - now + (96 << 20))
+    del held
+    use = watch.use()
+    assert use.rss_peak is not None
+    assert use.rss_peak > peak
+    assert use.rss_lifetime_peak == use.rss_peak
+
+
+def test_begin_forgets_peaks_but_keeps_the_baseline() -> None:
+    watch = MemoryWatch()
+    held = touched(128 << 20)
+    watch.sample(0.0)
+    high = watch.use()
+    del held
+    watch.begin()
+    low = watch.use()
+    assert low.rss_after_load == high.rss_after_load
+    assert low.timeline == ()
+    assert low.rss_peak is not None
+    assert high.rss_peak is not None
+    assert high.rss_peak - low.rss_peak > 96 << 20
+
+
+@given(st.integers(0, 700), st.integers(2, 20))
+def test_timeline_is_bounded_even_and_ends_with_the_last_reading(readings: int, samples: int) -> None:
+    watch = MemoryWatch(samples=samples)
+    for index in range(readings):
+        watch.sample(float(index), kv=index)
+    times = [sample.time for sample in watch.use().timeline]
+    assert len(times) <= samples
+    if readings:
+        assert times[0] == 0.0
+        assert times[-1] == readings - 1
+        steps = {later - earlier for earlier, later in pairwise(times[:-1])}
+        assert len(steps) <= 1
+
+
+def test_what_the_machine_lacks_is_none() -> None:
+    use = MemoryWatch("cpu").use()
+    assert use.gpu_peak is None
+    assert use.gpu_reserved_peak is None
+    assert use.gpu_after_load is None
+    assert use.mps_peak is None
+
+
+def test_a_timeline_of_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="two samples"):
+        MemoryWatch(samples=1)
