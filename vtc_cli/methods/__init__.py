@@ -1,0 +1,35 @@
+"""The stages a method can fill, discovery by entry point, options as text."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vtc_cli.methods.options import Option as Option
+    from vtc_cli.methods.options import describe as describe
+    from vtc_cli.methods.registry import Chosen as Chosen
+    from vtc_cli.methods.registry import Listing as Listing
+    from vtc_cli.methods.registry import available as available
+    from vtc_cli.methods.registry import choose as choose
+    from vtc_cli.methods.registry import choose_all as choose_all
+    from vtc_cli.methods.registry import find as find
+
+_HOMES = {
+    "Option": "options",
+    "describe": "options",
+    "Chosen": "registry",
+    "Listing": "registry",
+    "available": "registry",
+    "choose": "registry",
+    "choose_all": "registry",
+    "find": "registry",
+}
+
+__all__ = ["Chosen", "Listing", "Option", "available", "choose", "choose_all", "describe", "find"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -102,14 +102,22 @@ class LayerView:
 class CachePolicy(Method):
     """Which entries stay when the slab is full. Called between forwards, for all layers together.
 
-    Subclasses have the options `budget` (entries after the prefix; 0 lets the engine choose) and `target`
-    (the share of the budget kept by one compaction).
+    Subclasses have these options too; one with its own `__post_init__` calls this class's.
+
+    budget: entries kept after the pinned prefix, or bytes like 512MB; 0 lets the engine choose.
+    target: the share of the budget kept by one compaction.
     """
 
     stage: ClassVar[str] = "cache"
 
-    budget: int = 0
+    budget: int = field(default=0, metadata={"bytes": True})
     target: float = 0.75
+
+    def __post_init__(self) -> None:
+        if self.budget < 0:
+            raise ValueError(f"budget must be 0 (chosen by the engine) or more, not {self.budget}")
+        if not 0 < self.target <= 1:
+            raise ValueError(f"target must be above 0 and at most 1, not {self.target}")
 
     @abstractmethod
     def select(self, view: LayerView, keep: int) -> Tensor:

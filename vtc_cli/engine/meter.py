@@ -1,0 +1,117 @@
+"""Stopwatches and counters of one session, in bounded memory.
+
+Everything is a running sum, so that an hour costs as much to count as a minute. Compute is not estimated here: the
+sums below are exactly what the analytic formulas need.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+STAGES = ("decode", "preprocess", "vision", "method", "prefill", "first_token", "generate")
+
+COUNTS = {
+    "frames": "frames received",
+    "units": "units encoded",
+    "visual_in": "visual rows out of the vision tower",
+    "visual_kept": "visual rows that entered the language model",
+    "rows": "rows of units placed in the language model, time tags and markers included",
+    "evicted": "entries dropped by compactions (per layer and head)",
+    "compactions": "compactions",
+    "questions": "questions answered",
+    "prompt": "rows of the questions",
+    "generated": "answer tokens",
+}
+"""Plain counters; and for each of `vision`, `prefill`, `question`, `decode` the sums of `Meter.forward`."""
+
+FORWARD_SUMS = {
+    "forwards": "forwards run",
+    "rows": "sum of new rows n",
+    "cross": "sum of n * c, with c cached entries",
+    "causal": "sum of n * (n + 1) / 2",
+    "square": "sum of n * n",
+}
+
+
+class Meter:
+    """Time, counts and peaks of one session.
+
+    seconds: stage -> seconds, for the stages of `STAGES`. A stage nested in another counts for itself only, so the
+    stages add up. Edges wait for the device when it is a CUDA device (`device="cuda:0"`).
+    counts: see `COUNTS`; forwards add `<kind>_forwards`, `<kind>_rows`, `<kind>_cross`, `<kind>_causal`,
+    `<kind>_square` (see `FORWARD_SUMS`).
+    peaks: largest value of each figure noted: `kv_bytes` (keys and values in use, prefix and turn included),
+    `kv_budgeted_bytes` (those of the entries that count against the budget), `kv_entries`, `kv_budgeted_entries`.
+    """
+
+    def __init__(self, device: str = "cpu"):
+        self.seconds: dict[str, float] = dict.fromkeys(STAGES, 0.0)
+        self.counts: dict[str, int] = dict.fromkeys(COUNTS, 0)
+        self.peaks: dict[str, int] = {}
+        self._device = device
+        self._running: list[tuple[str, float]] = []
+
+    @contextmanager
+    def time(self, stage: str) -> Iterator[None]:
+        """Add the time spent in the block to `stage`; the stage around it, if any, stands still meanwhile."""
+        self._enter(stage)
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def waited(self, frames: Iterable[Item]) -> Iterator[Item]:
+        """The same items; the time spent waiting for each counts as `decode`."""
+        iterator = iter(frames)
+        while True:
+            with self.time("decode"):
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    return
+            yield item
+
+    def add(self, name: str, amount: int = 1) -> None:
+        """Add to a counter."""
+        self.counts[name] = self.counts.get(name, 0) + amount
+
+    def forward(self, kind: str, rows: int, cached: int, times: int = 1) -> None:
+        """Count `times` forwards of `rows` new rows over `cached` entries, each."""
+        for name, amount in zip(
+            FORWARD_SUMS, (1, rows, rows * cached, rows * (rows + 1) // 2, rows * rows), strict=True
+        ):
+            self.add(f"{kind}_{name}", amount * times)
+
+    def peak(self, name: str, value: int) -> None:
+        """Note a figure; the largest is kept."""
+        if value > self.peaks.get(name, -1):
+            self.peaks[name] = value
+
+    def _enter(self, stage: str) -> None:
+        now = self._now()
+        if self._running:
+            self._credit(now)
+        self._running.append((stage, now))
+
+    def _leave(self) -> None:
+        now = self._now()
+        self._credit(now)
+        self._running.pop()
+        if self._running:
+            self._running[-1] = (self._running[-1][0], now)
+
+    def _credit(self, now: float) -> None:
+        stage, since = self._running[-1]
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - since
+
+    def _now(self) -> float:
+        if self._device.startswith("cuda"):
+            import torch
+
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter()
