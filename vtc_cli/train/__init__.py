@@ -1,0 +1,1 @@
+"""Training: the procedural world and the bundled model made from it."""

@@ -1,0 +1,56 @@
+"""The optimiser both stages share: Muon for the blocks' matrices, AdamW for everything else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class Optimiser:
+    """Two optimisers under one learning-rate curve: linear warm-up, then half a cosine to a tenth.
+
+    named: the parameters to train. peak: learning rate of both (Muon's is matched to AdamW's update size).
+    """
+
+    def __init__(self, named: Iterable[tuple[str, nn.Parameter]], peak: float, steps: int, warmup: int = 150):
+        matrices, rest = [], []
+        for name, parameter in named:
+            # The mergers' wide matrices would cost more to orthogonalise than the rest of a step.
+            inner = parameter.ndim == 2 and ("blocks." in name or "layers." in name)
+            (matrices if inner else rest).append(parameter)
+        self.parameters = matrices + rest
+        self.parts: list[torch.optim.Optimizer] = [
+            torch.optim.Muon(matrices, lr=peak, weight_decay=0.02, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW(rest, lr=peak, betas=(0.9, 0.98), weight_decay=0.0),
+        ]
+        self.peak, self.steps, self.warmup = peak, steps, warmup
+
+    def rate(self, step: int) -> float:
+        """Learning rate at a step."""
+        if step < self.warmup:
+            return self.peak * (step + 1) / self.warmup
+        done = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
+        return self.peak * (0.1 + 0.45 * (1 + math.cos(math.pi * done)))
+
+    def step(self, step: int, clip: float = 1.0) -> float:
+        """Apply the gradients; returns their norm before clipping."""
+        norm = nn.utils.clip_grad_norm_(self.parameters, clip)
+        for part in self.parts:
+            for group in part.param_groups:
+                group["lr"] = self.rate(step)
+            part.step()
+            part.zero_grad(set_to_none=True)
+        return float(norm)
+
+    def state(self) -> list[Mapping[str, Any]]:
+        """For a checkpoint."""
+        return [part.state_dict() for part in self.parts]
+
+    def load(self, states: list[Any]) -> None:
+        """From a checkpoint."""
+        for part, state in zip(self.parts, states, strict=True):
+            part.load_state_dict(state)

@@ -1,0 +1,63 @@
+"""Training batches as a function of the step number, so that a run resumes exactly where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+SIZES = ((128, 128), (96, 160), (160, 96))  # (height, width); all multiples of a token's 16 pixels
+SIZE_ODDS = (0.6, 0.32, 0.08)
+
+
+def random_size(rng: np.random.Generator) -> tuple[int, int]:
+    """The picture size of one batch, (height, width) pixels."""
+    return SIZES[int(rng.choice(len(SIZES), p=SIZE_ODDS))]
+
+
+class Steps(IterableDataset):
+    """Calls `make(step)` for step = first, first + 1, ... in a worker process."""
+
+    def __init__(self, make: Callable[[int], Any], first: int, last: int):
+        self.make, self.first, self.last = make, first, last
+
+    def __iter__(self) -> Iterator[Any]:
+        torch.set_num_threads(1)
+        for step in range(self.first, self.last):
+            yield self.make(step)
+
+
+def batches(make: Callable[[int], Any], first: int, last: int, workers: int = 1) -> Iterator[Any]:
+    """Batches rendered ahead in one process beside the trainer (workers=0: in this one)."""
+    loader = DataLoader(
+        Steps(make, first, last),
+        batch_size=None,
+        num_workers=min(workers, 1),
+        prefetch_factor=4 if workers else None,
+    )
+    yield from loader
+
+
+def to_input(frames: Tensor, rng: np.random.Generator, dtype: torch.dtype) -> Tensor:
+    """uint8 [B, 2, H, W, 3] to normalised [B, 2, 3, H, W], with the wear a real file has.
+
+    Brightness and contrast drift per unit; half of the units lose colour resolution as 4:2:0 video does.
+    """
+    x = frames.permute(0, 1, 4, 2, 3).float() / 127.5 - 1
+    batch = x.shape[0]
+    gain = torch.from_numpy(rng.uniform(0.8, 1.12, (batch, 1, 1, 1, 1)).astype(np.float32))
+    lift = torch.from_numpy(rng.uniform(-0.12, 0.12, (batch, 1, 1, 1, 1)).astype(np.float32))
+    x = (x + 1) * gain - 1 + lift
+    worn = torch.from_numpy(rng.random(batch) < 0.5)
+    if worn.any():
+        part = x[worn]
+        grey = part.mean(2, keepdim=True)
+        colour = (part - grey).flatten(0, 1)
+        coarse = torch.nn.functional.avg_pool2d(colour, 2)
+        smooth = torch.nn.functional.interpolate(coarse, scale_factor=2, mode="bilinear")
+        x[worn] = grey + smooth.view_as(part)
+    return x.clamp(-1, 1).to(dtype)

@@ -1,0 +1,77 @@
+"""First stage: the tower learns what is in every cell, from dense labels.
+
+Each language-model token is asked four things about its own cell: what kind of thing, which colour, which
+motion, which digit. Sixty answers a unit instead of one an episode is what makes this stage short. The
+heads are thrown away; DeepStack rows are asked too, so that they carry something.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vtc_cli.train import forward
+from vtc_cli.train.architecture import CELL, MERGE, PATCH
+from vtc_cli.train.stream import random_size, to_input
+from vtc_cli.train.world.film import make_film
+from vtc_cli.train.world.render import CHANNELS, IGNORE, unit_at
+
+
+def vision_batch(step: int, units: int = 24, split: str = "train") -> tuple[Tensor, Tensor]:
+    """Frames uint8 [B, 2, H, W, 3] and labels int64 [B, tokens, channels] of one step."""
+    rng = np.random.default_rng((7, step))
+    size = random_size(rng)
+    frames, labels = [], []
+    for index in range(units):
+        duration = float(rng.uniform(2.5, 10))
+        film = make_film(step * units + index, split, duration, aspect=size[1] / size[0], max_things=5)
+        gap = float(rng.choice([0.5, 1.0, 1.0, 1.0, 2.0]))
+        start = float(rng.uniform(0, duration - gap))
+        pair, truth = unit_at(film, (start, start + gap), size, CELL)
+        frames.append(pair)
+        labels.append(truth.reshape(-1, len(CHANNELS)))
+    return torch.from_numpy(np.stack(frames)), torch.from_numpy(np.stack(labels))
+
+
+class Heads(nn.Module):
+    """Linear read-outs of every channel from the merger's rows and from each DeepStack level."""
+
+    def __init__(self, width: int, levels: int):
+        super().__init__()
+        total = sum(CHANNELS.values())
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(levels + 1))
+        self.reads = nn.ModuleList(nn.Linear(width, total) for _ in range(levels + 1))
+
+    def forward(self, level: int, rows: Tensor) -> list[Tensor]:
+        """Logits per channel, each [B, n, classes]."""
+        logits = self.reads[level](self.norms[level](rows.float()))
+        return list(logits.split(list(CHANNELS.values()), dim=-1))
+
+
+def vision_loss(
+    tower: nn.Module, heads: Heads, frames: Tensor, labels: Tensor, step: int, dtype: torch.dtype, block: object = None
+) -> tuple[Tensor, dict[str, float]]:
+    """Mean cross-entropy over channels, and the accuracy on cells that hold something, per channel."""
+    rng = np.random.default_rng((11, step))
+    pixels = to_input(frames, rng, dtype)
+    grid = (pixels.shape[-2] // CELL, pixels.shape[-1] // CELL)
+    rows, deep = forward.see(tower, forward.patch_rows(pixels, PATCH, MERGE), grid, block)
+    total = torch.zeros(())
+    accuracy: dict[str, float] = {}
+    for level, features in enumerate([rows, *deep]):
+        weight = 1.0 if level == 0 else 0.25
+        for channel, (name, logits) in enumerate(zip(CHANNELS, heads(level, features), strict=True)):
+            truth = labels[..., channel]
+            # Things fill few cells; without a weight the first thing learnt is that nothing is there.
+            weights = torch.ones(logits.shape[-1])
+            weights[0] = 0.3
+            total = total + weight * F.cross_entropy(
+                logits.flatten(0, 1), truth.flatten(), weight=weights, ignore_index=IGNORE
+            )
+            if level == 0:
+                held = truth > 0
+                right = (logits.argmax(-1) == truth)[held]
+                accuracy[name] = right.float().mean().item() if held.any() else float("nan")
+    return total, accuracy
