@@ -93,7 +93,7 @@ def test_tower_equals_counter(name: str, units: int, rows: int, columns: int) ->
     pixels = torch.randn(units * patches, dims.patch_inputs)
     with counter() as measured:
         model.model.visual(pixels, grid_thw=torch.tensor([[units, rows, columns]]))
-    assert measured.get_total_flops() == flops.tower(dims, patches, units)
+    assert measured.get_total_flops() == flops.tower(dims, Forwards.one(patches, 0, logits=0) * units)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -53,6 +53,12 @@ class Forwards:
             result = result + forward
         return result
 
+    def __mul__(self, times: int) -> Forwards:
+        """The same forward `times` times, each on as many cached rows."""
+        return Forwards(
+            self.rows * times, self.cached * times, self.triangle * times, self.square * times, self.logits * times
+        )
+
     def __add__(self, other: Forwards) -> Forwards:
         return Forwards(
             self.rows + other.rows,
@@ -81,20 +87,20 @@ def decoder(dims: DecoderDims, work: Forwards, convention: Convention = "causal"
     return dims.layers * decoder_layer(dims, work.rows, work.pairs(convention)) + head
 
 
-def tower(dims: TowerDims, patches: int, segments: int = 1) -> int:
-    """FLOPs of the vision tower on `segments` attention segments of `patches` patches each.
+def tower(dims: TowerDims, work: Forwards) -> int:
+    """FLOPs of the vision tower on `work`: one forward per attention segment (a unit), rows are its patches.
 
     Counts the patch embedding, the blocks (full attention within a segment, no causal half), the
-    merger and the DeepStack mergers. A unit of video is one segment.
+    merger and the DeepStack mergers. `cached` and `logits` of a tower's work are 0.
     """
+    patches = work.rows
     embedding = 2 * patches * dims.patch_inputs * dims.hidden
     projections = 8 * patches * dims.hidden**2
-    attention = 4 * patches**2 * dims.hidden
+    attention = 4 * work.square * dims.hidden
     mlp = (6 if dims.gated else 4) * patches * dims.hidden * dims.intermediate
     merged = dims.hidden * dims.merge**2
     merger = 2 * (patches // dims.merge**2) * merged * (merged + dims.out_hidden)
-    blocks = dims.layers * (projections + attention + mlp)
-    return segments * (embedding + blocks + (1 + dims.deep) * merger)
+    return embedding + dims.layers * (projections + attention + mlp) + (1 + dims.deep) * merger
 
 
 def one_shot(dims: DecoderDims, rows: int) -> int:
