@@ -1,0 +1,153 @@
+"""The `vtc` command: collects the subcommands and turns every way of failing into a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from vtc_cli import __version__
+from vtc_cli.cli import ask, config, demo, doctor, methods, models, probe
+from vtc_cli.cli.help import Group
+from vtc_cli.errors import VtcError
+
+BUG = "this is a bug in vtc; run the same command with --debug and report what it prints"
+
+app = typer.Typer(
+    name="vtc",
+    cls=Group,
+    rich_markup_mode=None,  # plain help: the same on every terminal, in logs and in the documentation
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"vtc {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    debug: Annotated[  # taken out of the arguments in `run`, so that it works anywhere on the line
+        bool, typer.Option("--debug", help="Show the traceback of an error; allowed anywhere.")
+    ] = False,
+) -> None:
+    """Ask questions about videos of any length, in bounded memory.
+
+    \b
+    Examples:
+      vtc demo                                        see it work, offline
+      vtc ask clip.mp4 "what happens at the end?"     one question
+      vtc ask *.mp4 --questions q.txt -o out.jsonl    many, resumable
+      vtc doctor                                      what works on this machine
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit
+
+
+for module in (ask, demo, probe, models, methods, doctor, config):
+    module.register(app)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the `vtc` command. Never returns normally: raises SystemExit."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    # `--debug` is allowed anywhere, also before the command: it is what people append to a failed line.
+    debug = "--debug" in arguments[: arguments.index("--") if "--" in arguments else None]
+    if debug:
+        arguments = [
+            item for position, item in enumerate(arguments) if item != "--debug" or _after_dashes(arguments, position)
+        ]
+    try:
+        code = app(args=arguments, prog_name="vtc", standalone_mode=False)
+        sys.stdout.flush()
+        if code == 130:
+            print("interrupted", file=sys.stderr)
+        return int(code or 0)
+    except BrokenPipeError:
+        return _quiet_pipe()
+    except SystemExit as exit:
+        # typer ends the process itself when it meets a broken pipe, with exit code 1 and our error as the context.
+        if isinstance(exit.__context__, BrokenPipeError):
+            return _quiet_pipe()
+        raise
+    except Exception as error:
+        if debug:
+            import traceback
+
+            traceback.print_exc()
+        return _explain(error)
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _after_dashes(arguments: Sequence[str], position: int) -> bool:
+    return "--" in arguments[:position]
+
+
+def _explain(error: Exception) -> int:
+    """One or two lines on stderr; the exit code."""
+    if isinstance(error, VtcError):
+        lines, code = [f"error: {error.message}", *([error.hint] if error.hint else [])], error.exit_code
+    elif (usage := _usage(error)) is not None:
+        lines, code = usage, 2
+    elif isinstance(error, typer.Abort):
+        lines, code = ["interrupted"], 130
+    else:
+        lines, code = [f"error: {type(error).__name__}: {error}", BUG], 1
+    try:
+        print("\n  ".join(lines), file=sys.stderr)
+    except BrokenPipeError:
+        _quiet_pipe()
+    return code
+
+
+def _usage(error: Any) -> list[str] | None:
+    """The lines for what the argument parser refused, None for any other error."""
+    if not hasattr(error, "format_message"):
+        return None
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "vtc"
+    message = str(error.format_message()).strip()
+    close = getattr(error, "possibilities", None)
+    hint = f"`{path} --help` shows how it is used"
+    if close:
+        message = str(error.message).rstrip(".")
+        hint = "did you mean " + " or ".join(sorted(close)) + "?"
+    return [f"error: {message[:1].lower()}{message[1:]}", hint]
+
+
+def _quiet_pipe() -> int:
+    # The reader of our output has gone (`vtc ... | head -1`): it has what it wanted. Point the descriptors at
+    # nothing, so that the interpreter's last flush does not complain either.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is not None and _broken(stream):
+            os.dup2(nowhere, stream.fileno())
+    return 0
+
+
+def _broken(stream: TextIO) -> bool:
+    try:
+        stream.flush()
+    except BrokenPipeError:
+        return True
+    return False

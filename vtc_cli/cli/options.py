@@ -1,0 +1,119 @@
+"""The options several commands share, declared once. An absent flag is None: a file or variable may decide then."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from vtc_cli.cli.complete import complete_methods, complete_models, complete_readers
+
+MODEL, VIDEO, COST, ANSWER, OUTPUT = "Model", "Video", "Cost", "Answering", "Output"
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        rich_help_panel=MODEL,
+        autocompletion=complete_models,
+        help="Hub id, local folder, `tiny` (bundled), or `auto`: chosen by device memory.  [default: auto]",
+    ),
+]
+Revision = Annotated[
+    str | None, typer.Option(metavar="REV", rich_help_panel=MODEL, help="Branch, tag or commit of the model.")
+]
+Device = Annotated[
+    str | None,
+    typer.Option(metavar="DEV", rich_help_panel=MODEL, help="auto, cpu, cuda, cuda:1 or mps.  [default: auto]"),
+]
+Dtype = Annotated[
+    str | None,
+    typer.Option(metavar="TYPE", rich_help_panel=MODEL, help="auto, float32, bfloat16 or float16.  [default: auto]"),
+]
+Attention = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KERNEL", rich_help_panel=MODEL, help="auto, sdpa, eager or flash_attention_2.  [default: auto]"
+    ),
+]
+TrustRemoteCode = Annotated[
+    bool | None,
+    typer.Option("--trust-remote-code", rich_help_panel=MODEL, help="Run Python code that comes with the model."),
+]
+
+Fps = Annotated[
+    float | None,
+    typer.Option("--fps", metavar="N", rich_help_panel=VIDEO, help="Frames watched per second of video.  [default: 1]"),
+]
+MaxFrames = Annotated[
+    int | None,
+    typer.Option(metavar="N", rich_help_panel=VIDEO, help="At most this many frames, spread over the video."),
+]
+Start = Annotated[
+    str | None, typer.Option(metavar="TIME", rich_help_panel=VIDEO, help="Begin here: seconds, MM:SS or HH:MM:SS.")
+]
+End = Annotated[str | None, typer.Option(metavar="TIME", rich_help_panel=VIDEO, help="Stop here.")]
+Pixels = Annotated[
+    int | None,
+    typer.Option(metavar="N", rich_help_panel=VIDEO, help="Pixel budget of one frame: fewer pixels, fewer tokens."),
+]
+Reader = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=VIDEO,
+        autocompletion=complete_readers,
+        help="auto, pyav, decord, torchcodec or frames.  [default: auto]",
+    ),
+]
+
+Method = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method",
+        "-m",
+        metavar="NAME[:K=V,...]",
+        rich_help_panel=COST,
+        autocompletion=complete_methods,
+        help="A compression method; repeat it, one per stage. `vtc methods` lists them.",
+    ),
+]
+CacheBudget = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        metavar="N|BYTES",
+        rich_help_panel=COST,
+        help="What the cache may hold: tokens (8192) or bytes (512MB).  [default: what fits the device]",
+    ),
+]
+Chunk = Annotated[
+    int | None,
+    typer.Option(metavar="N", rich_help_panel=COST, help="Units prefilled per forward: speed against memory."),
+]
+
+System = Annotated[str | None, typer.Option(metavar="TEXT", rich_help_panel=ANSWER, help="System prompt.")]
+Temperature = Annotated[
+    float | None, typer.Option(metavar="T", rich_help_panel=ANSWER, help="0 is greedy and repeatable.  [default: 0]")
+]
+Seed = Annotated[int | None, typer.Option(metavar="N", rich_help_panel=ANSWER, help="Seed of sampling.  [default: 0]")]
+MaxNewTokens = Annotated[
+    int | None, typer.Option(metavar="N", rich_help_panel=ANSWER, help="Length limit of an answer.  [default: 256]")
+]
+
+Report = Annotated[
+    bool | None,
+    typer.Option(
+        "--report/--no-report",
+        rich_help_panel=OUTPUT,
+        help="Print the cost report on stderr.  [default: on a terminal]",
+    ),
+]
+Quiet = Annotated[
+    bool | None, typer.Option("--quiet", "-q", rich_help_panel=OUTPUT, help="Nothing on stderr but errors.")
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", rich_help_panel=OUTPUT, help="Show what the libraries say, too.")
+]
+Json = Annotated[bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Machine-readable JSON on stdout.")]

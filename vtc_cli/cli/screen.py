@@ -1,0 +1,124 @@
+"""What a run shows on stderr while it goes: a progress bar on a terminal, warnings, failures."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+from vtc_cli.jobs.events import Events
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vtc_cli.errors import VtcError
+    from vtc_cli.video.frame import ClipInfo
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """True where a person watches: a TTY that can move its cursor."""
+    try:
+        return stream.isatty() and os.environ.get("TERM") != "dumb"
+    except ValueError:  # closed
+        return False
+
+
+class Screen(Events):
+    """Shows a run on stderr. quiet: errors only. stream: tokens of the answer go to stdout as they come."""
+
+    def __init__(self, *, quiet: bool = False, stream: bool = False):
+        self.quiet = quiet
+        self.stream = stream
+        self.streamed = ""
+        self._lively = is_terminal(sys.stderr) and not quiet
+        self._bar: Any = None
+
+    def loading(self, model: str) -> None:
+        self._status(f"loading {model}")
+
+    def watching(self, source: str, info: ClipInfo, frames: int | None) -> None:
+        self._clear()
+        if self._lively:
+            from tqdm import tqdm
+
+            name = os.path.basename(source) or source
+            self._bar = tqdm(
+                total=frames, desc=f"watching {name}", unit=" frames", file=sys.stderr, leave=False, delay=0.3
+            )
+
+    def frame(self, time: float) -> None:
+        if self._bar is not None:
+            self._bar.update(1)
+
+    def watched(self) -> None:
+        self._clear()
+
+    def token(self, text: str) -> None:
+        if self.stream:
+            self.streamed += text
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+    def skipped(self, source: str, questions: int) -> None:
+        self._say(f"{source}: already answered, skipped")
+
+    def warning(self, text: str) -> None:
+        self._say(f"warning: {text}")
+
+    def failed(self, source: str, error: VtcError) -> None:
+        self._clear()
+        hint = f"\n  {error.hint}" if error.hint else ""
+        print(f"error: {error.message}{hint}", file=sys.stderr)
+
+    def close(self) -> None:
+        """Leave nothing half drawn."""
+        self._clear()
+
+    def _say(self, text: str) -> None:
+        if not self.quiet:
+            self._clear()
+            print(text, file=sys.stderr)
+
+    def _status(self, text: str) -> None:
+        if self._lively:
+            self._clear()
+            sys.stderr.write(text + " ...")
+            sys.stderr.flush()
+            self._written = True
+
+    _written = False
+
+    def _clear(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        if self._written:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+            self._written = False
+
+
+@contextmanager
+def library_noise(verbose: bool) -> Iterator[None]:
+    """Keep what libraries log and warn off the terminal, unless `verbose`.
+
+    Their own settings win: a level set through the libraries' environment variables is not touched.
+    """
+    import logging
+    import warnings
+
+    if verbose:
+        logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s: %(message)s")
+        logging.captureWarnings(True)
+        yield
+        return
+    root = logging.getLogger()
+    silent = logging.NullHandler()
+    root.addHandler(silent)  # without any handler, `logging` prints warnings to stderr itself
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            root.removeHandler(silent)

@@ -1,0 +1,74 @@
+"""Amounts as people write and read them: sizes, token budgets, floating-point operations."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_UNITS = {
+    "": 1, "b": 1,
+    "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9,
+    "kib": 2**10, "mib": 2**20, "gib": 2**30,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much the cache may hold, in one of two units; the other is None.
+
+    tokens: entries per layer after the pinned prefix. bytes: keys and values of all layers together.
+    """
+
+    tokens: int | None = None
+    bytes: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.tokens}" if self.bytes is None else f"{self.bytes}B"
+
+    def in_tokens(self, bytes_per_token: int) -> int:
+        """The budget in tokens for a model whose cache costs `bytes_per_token`. Raises ValueError below one token."""
+        tokens = self.tokens if self.tokens is not None else (self.bytes or 0) // bytes_per_token
+        if tokens < 1:
+            raise ValueError(f"{self} holds less than one token ({bytes_per_token} bytes each)")
+        return tokens
+
+
+def parse_budget(value: object) -> Budget:
+    """`8192` is tokens; `512MB`, `2GiB`, `900kB` are bytes. Raises ValueError otherwise."""
+    if isinstance(value, Budget):
+        return value
+    if isinstance(value, bool):
+        raise ValueError("expected tokens (8192) or bytes (512MB)")
+    text = str(value).strip().replace("_", "").replace(",", "")
+    if re.fullmatch(r"\d+", text):
+        if int(text) < 1:
+            raise ValueError("must be at least 1 token")
+        return Budget(tokens=int(text))
+    return Budget(bytes=parse_bytes(text))
+
+
+def parse_bytes(value: object) -> int:
+    """`512MB` (10^6), `2GiB` (2^30), `4096` (bytes). Raises ValueError otherwise."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", str(value).strip())
+    if match is None or match[2].lower() not in _UNITS:
+        raise ValueError(f"expected a size like 512MB or 2GiB, got {value!r}")
+    amount = int(float(match[1]) * _UNITS[match[2].lower()])
+    if amount < 1:
+        raise ValueError("must be at least 1 byte")
+    return amount
+
+
+def size(amount: float) -> str:
+    """Bytes for people: `302 MB`, `1.21 GB`, decimal units."""
+    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if amount >= factor:
+            return f"{amount / factor:.3g} {unit}"
+    return f"{int(amount)} B"
+
+
+def flops(amount: float) -> str:
+    """Floating-point operations for people: `2.3 TFLOP`."""
+    for unit, factor in (("PFLOP", 1e15), ("TFLOP", 1e12), ("GFLOP", 1e9), ("MFLOP", 1e6)):
+        if amount >= factor:
+            return f"{amount / factor:.3g} {unit}"
+    return f"{amount:.3g} FLOP"

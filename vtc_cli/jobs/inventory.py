@@ -1,0 +1,82 @@
+"""What is on this machine: models known by name, cached or local, without loading or downloading any."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from vtc_cli.errors import MachineError, UsageError
+from vtc_cli.models.catalog import RECOMMENDED, TINY_FOLDER, ModelFacts, catalog, facts_of
+from vtc_cli.models.registry import FAMILIES, TINY
+
+
+def model_rows() -> list[dict[str, Any]]:
+    """Every model known by name, with where it is: `bundled`, `cached` or `on the Hub`."""
+    return [{**facts.as_json(), "where": _where(facts.id)} for facts in catalog()]
+
+
+def family_rows() -> list[dict[str, Any]]:
+    """The architectures that run."""
+    return [asdict(family) for family in FAMILIES]
+
+
+def model_row(name: str) -> dict[str, Any]:
+    """One model: known by name, a local folder, or a Hub id whose files are in the cache.
+
+    Raises UsageError for a name nobody knows, MachineError for one that is not on this machine.
+    """
+    return {**find_facts(name).as_json(), "where": _where(name)}
+
+
+def find_facts(name: str, revision: str | None = None) -> ModelFacts:
+    """Facts about a model without loading it; the same errors as `model_row`."""
+    if name == TINY:
+        return facts_of(TINY_FOLDER, TINY)
+    for facts in RECOMMENDED:
+        if facts.id == name:
+            return facts
+    folder = checkpoint_folder(name, revision)
+    return facts_of(folder, name)
+
+
+def checkpoint_folder(name: str, revision: str | None = None) -> Path:
+    """The folder that holds a model's files on this machine. Never touches the network. Raises as `model_row`."""
+    if name == TINY:
+        return TINY_FOLDER
+    if Path(name).expanduser().is_dir():
+        return Path(name).expanduser()
+    if cached := cached_folder(name, revision):
+        return cached
+    known = [TINY, *(facts.id for facts in RECOMMENDED)]
+    close = difflib.get_close_matches(name, known, n=1)
+    if "/" not in name or name.startswith((".", "/", "~")):
+        raise UsageError(
+            f"there is no model {name!r}: no folder of that name, and not a Hub id",
+            f"did you mean {close[0]!r}?" if close else "`vtc models` lists what runs",
+        )
+    raise MachineError(
+        f"{name} is not on this machine, so its facts cannot be read",
+        f"did you mean {close[0]!r}?" if close else f"get it with: hf download {name}",
+    )
+
+
+def cached_folder(name: str, revision: str | None = None) -> Path | None:
+    """The snapshot of a Hub id in the local cache, None when its configuration is not there."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(name, "config.json", revision=revision)
+    except HFValidationError:
+        return None
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def _where(name: str) -> str:
+    if name == TINY:
+        return "bundled"
+    if Path(name).expanduser().is_dir():
+        return "local folder"
+    return "cached" if cached_folder(name) else "on the Hub"

@@ -1,0 +1,124 @@
+"""Questions as people write them: one on the command line, or a file of lines or JSON objects."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from string import ascii_uppercase
+from typing import Any
+
+from vtc_cli.errors import UsageError
+
+FIELDS = ("question", "choices", "id", "answer")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question. choices: label -> text of the option, None for a free answer.
+
+    id: the asker's own name for it, None when there is none. truth: the right answer, where the file gives one;
+    it never reaches the model.
+    """
+
+    text: str
+    choices: Mapping[str, str] | None = None
+    id: str | None = None
+    truth: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What makes two questions the same when a batch is resumed: text and choices, not the id."""
+        choices = sorted(self.choices.items()) if self.choices else []
+        return hashlib.blake2b(json.dumps([self.text, choices]).encode(), digest_size=8).hexdigest()
+
+
+def parse_choices(items: Sequence[str]) -> dict[str, str] | None:
+    """`["A=red", "B=blue"]` as label -> text, None when empty. Raises UsageError."""
+    choices: dict[str, str] = {}
+    for item in items:
+        label, equals, text = item.partition("=")
+        label, text = label.strip(), text.strip()
+        if not equals or not label or not text:
+            raise UsageError(f"--choice {item!r} is not LABEL=TEXT", "write it like --choice A=red --choice B=blue")
+        if label in choices:
+            raise UsageError(f"--choice {label}= is given twice", "every choice needs its own label")
+        choices[label] = text
+    if len(choices) == 1:
+        raise UsageError("one --choice is no choice", "give at least two, like --choice A=yes --choice B=no")
+    return choices or None
+
+
+def read_questions(path: str, text: str | None = None) -> list[Question]:
+    """The questions of a file: one per line, or one JSON object per line.
+
+    path: shown in messages, and read unless `text` is given. A line starting with `#` and an empty line are skipped
+    in a text file. JSON fields: question, choices (object label -> text, or a list), id, answer. The whole file is
+    checked before anything is watched. Raises UsageError naming the line.
+    """
+    if text is None:
+        try:
+            text = Path(path).read_text(encoding="utf-8-sig")
+        except OSError as error:
+            raise UsageError(f"cannot read the questions file {path}: {error.strerror or error}") from None
+        except UnicodeDecodeError:
+            raise UsageError(f"the questions file {path} is not UTF-8 text") from None
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
+    lines = [(number, line) for number, line in lines if line]
+    structured = bool(lines) and (lines[0][1].startswith("{") or path.endswith((".jsonl", ".ndjson")))
+    questions = [
+        _from_json(line, f"{path}, line {number}") if structured else Question(line)
+        for number, line in lines
+        if structured or not line.startswith("#")
+    ]
+    if not questions:
+        raise UsageError(f"no questions in {path}", "write one question per line")
+    _distinct_ids(questions, path)
+    return questions
+
+
+def _from_json(line: str, where: str) -> Question:
+    try:
+        item = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
+    if not isinstance(item, dict):
+        raise UsageError(f"{where}: expected an object with a `question`")
+    for name in item:
+        if name not in FIELDS and (close := get_close_matches(name, FIELDS, n=1, cutoff=0.75)):
+            raise UsageError(f"{where}: unknown field {name!r}", f"did you mean {close[0]!r}?")
+    question = item.get("question")
+    if not isinstance(question, str) or not question.strip():
+        raise UsageError(f"{where}: `question` is missing or empty")
+    name, truth = item.get("id"), item.get("answer")
+    return Question(
+        question.strip(),
+        _choices(item.get("choices"), where),
+        None if name is None else str(name),
+        None if truth is None else str(truth),
+    )
+
+
+def _choices(value: Any, where: str) -> dict[str, str] | None:
+    if value is None:
+        return None
+    if isinstance(value, list) and all(isinstance(item, str) for item in value) and len(value) <= len(ascii_uppercase):
+        value = dict(zip(ascii_uppercase, value, strict=False))
+    if (
+        not isinstance(value, dict)
+        or len(value) < 2
+        or not all(isinstance(text, str) and text and label for label, text in value.items())
+    ):
+        raise UsageError(f"{where}: `choices` must be a list of at least two texts, or an object label -> text")
+    return dict(value)
+
+
+def _distinct_ids(questions: Sequence[Question], path: str) -> None:
+    seen: set[str] = set()
+    for question in questions:
+        if question.id is not None and question.id in seen:
+            raise UsageError(f"{path}: two questions have the id {question.id!r}")
+        seen.add(question.id or "")
