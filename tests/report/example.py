@@ -80,7 +80,7 @@ def facts(**changes: Any) -> dict[str, Any]:
         ),
         "counts": Counts(
             frames=3600, units=units, visual_in=per_unit * units, visual_kept=kept * units, rows=rows, context=7008,
-            prompt=31, generated=12,
+            prompt=31, completing=0, generated=12,
         ),
         "work": Work(
             vision=Forwards.one(392, 0, logits=0) * units,

@@ -182,7 +182,7 @@ def test_flops_without_a_method_equal_one_prefill() -> None:
         prefill, seen = prefill + Forwards.one(rows, seen, logits=0), seen + rows
     asked = Forwards.one(question, seen)
     decode = Forwards.total(Forwards.one(1, seen + question + step) for step in range(answer))
-    counts = Counts(10, units, 24 * units, 24 * units, rows * units, seen, question, answer + 1)
+    counts = Counts(10, units, 24 * units, 24 * units, rows * units, seen, question, 0, answer + 1)
     vision = Forwards.one(96, 0, logits=0) * units
     figures = flop_counts(MODEL, Work(vision, prefill, asked, decode), counts)
     assert figures["vision"] == flops.tower(MODEL.tower, vision)

@@ -32,12 +32,14 @@ class Outcome:
 
     answer: the text, None when there is none. posterior: label -> probability, for multiple choice.
     finish: `stop` when the model ended its answer, `length` when the limit did, `choices` when a label was chosen.
+    evidence: None where it could not be measured. notes: what a reader should know, one sentence each.
     """
 
     answer: str | None
     posterior: Mapping[str, float] | None = None
     finish: Literal["stop", "length", "choices"] | None = None
-    evidence: Sequence[Evidence] = ()
+    evidence: Sequence[Evidence] | None = None
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ class Counts:
 
     frames, units: watched. visual_in: visual tokens before pruning; visual_kept: after. rows: everything of the units
     that entered the language model, time tags and markers included. context: entries a layer held when the question
-    came, the pinned prefix included. prompt: rows of the question's turn. generated: tokens of the answer.
+    came, the pinned prefix included. prompt: rows of the question's turn; completing: rows
+    of a half-full unit shown for this question only. generated: tokens of the answer.
     """
 
     frames: int
@@ -106,6 +109,7 @@ class Counts:
     rows: int
     context: int
     prompt: int
+    completing: int
     generated: int
 
 

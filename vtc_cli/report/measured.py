@@ -1,76 +1,73 @@
-"""From a session's running sums to the figures of one answer.
+"""From a session's running sums and one answer's own figures to the facts of a record.
 
-A session counts everything since it was opened. What belongs to watching is taken as it stands; what
-belongs to one question is the difference to a copy of the sums taken just before it was asked.
+What belongs to watching is taken from the session as it stands. What belongs to one question comes with the answer;
+for forwards, which the session sums over all questions, it is the difference to a copy taken just before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
 
 from vtc_cli.report.facts import Counts, Seconds, Work
 from vtc_cli.report.flops import Forwards
 
-Number = TypeVar("Number", int, float)
-
-_ASKING = frozenset({"first_token", "generate", "prompt", "generated"})
+Sums = Mapping[str, Mapping[str, int]]  # kind of forward -> what `Forwards` holds, and how many there were
 
 
-def counts(sums: Mapping[str, int], context: int, before: Mapping[str, int] | None = None) -> Counts:
-    """Counts of one answer. sums, before: the session's counters now and when the question came (None: zeros)."""
+def counts(session: Mapping[str, int], answer: Mapping[str, int]) -> Counts:
+    """Tokens of one answer. session: `Meter.counts`; answer: `Answer.counts`."""
     return Counts(
-        frames=sums["frames"],
-        units=sums["units"],
-        visual_in=sums["visual_in"],
-        visual_kept=sums["visual_kept"],
-        rows=sums["rows"],
-        context=context,
-        prompt=_since(sums, before, "prompt"),
-        generated=_since(sums, before, "generated"),
+        frames=session["frames"],
+        units=session["units"],
+        visual_in=session["visual_in"],
+        visual_kept=session["visual_kept"],
+        rows=session["rows"],
+        context=answer["context"],
+        prompt=answer["prompt"],
+        completing=answer.get("completing", 0),
+        generated=answer["generated"],
     )
 
 
-def work(sums: Mapping[str, int], before: Mapping[str, int] | None = None, method: int | None = None) -> Work:
-    """What the answer's FLOPs are counted from; the same arguments."""
+def work(now: Sums, before: Sums | None = None, method: int | None = None) -> Work:
+    """What one answer's FLOPs are counted from.
+
+    now: `Meter.sums` after the answer; before: a deep copy from just before the question, None for the first one.
+    """
     return Work(
-        vision=_forwards(sums, None, "vision", logits=False),
-        prefill=_forwards(sums, None, "prefill"),
-        question=_forwards(sums, before, "question"),
-        decode=_forwards(sums, before, "decode"),
+        vision=_forwards(now, None, "vision"),
+        prefill=_forwards(now, None, "prefill"),
+        question=_forwards(now, before, "question"),
+        decode=_forwards(now, before, "decode"),
         method=method,
     )
 
 
 def seconds(
-    sums: Mapping[str, float],
-    before: Mapping[str, float] | None = None,
+    session: Mapping[str, float],
+    answer: Mapping[str, float],
     *,
     load: float | None = None,
     watch: float | None = None,
     first_token_cold: float | None = None,
 ) -> Seconds:
-    """Seconds of one answer. sums, before: the session's stopwatches now and when the question came."""
-    stages = ("decode", "preprocess", "vision", "method", "prefill", "first_token", "generate")
+    """Seconds of one answer. session: `Meter.seconds`, where a missing stage was not timed; answer: `Answer.seconds`."""
     return Seconds(
         load=load,
+        decode=session.get("decode"),
+        preprocess=session.get("preprocess"),
+        vision=session.get("vision"),
+        method=session.get("method"),
+        prefill=session.get("prefill"),
         watch=watch,
+        first_token=answer.get("first_token"),
         first_token_cold=first_token_cold,
-        **{stage: _since(sums, before, stage) if stage in _ASKING else sums.get(stage) for stage in stages},
+        generate=answer.get("generate"),
     )
 
 
-def _since(sums: Mapping[str, Number], before: Mapping[str, Number] | None, name: str) -> Number:
-    return sums[name] - (before[name] if before and name in before else 0)
+def _forwards(now: Sums, before: Sums | None, kind: str) -> Forwards:
+    def since(name: str) -> int:
+        return now[kind][name] - (before[kind][name] if before is not None else 0)
 
-
-def _forwards(sums: Mapping[str, int], before: Mapping[str, int] | None, kind: str, *, logits: bool = True) -> Forwards:
-    if f"{kind}_forwards" not in sums:  # none ran
-        return Forwards()
-    return Forwards(
-        rows=_since(sums, before, f"{kind}_rows"),
-        cached=_since(sums, before, f"{kind}_cross"),
-        triangle=_since(sums, before, f"{kind}_causal"),
-        square=_since(sums, before, f"{kind}_square"),
-        logits=_since(sums, before, f"{kind}_forwards") if logits else 0,  # one row of logits per forward
-    )
+    return Forwards(since("rows"), since("cached"), since("triangle"), since("square"), since("logits"))

@@ -80,7 +80,8 @@ def build_record(
         "answer": done.answer,
         "posterior": None if done.posterior is None else {label: _round(p) for label, p in done.posterior.items()},
         "finish": done.finish,
-        "evidence": [{"time": _round(item.time), "score": _round(item.score)} for item in done.evidence],
+        "evidence": _evidence(done),
+        "notes": list(done.notes),
         "partial": damage is not None,
         "damage": None if damage is None else {"time": _round(damage.time), "reason": damage.reason},
         "evicted": cache is not None and cache.evicted > 0,
@@ -147,6 +148,12 @@ def to_json(record: Mapping[str, Any], indent: int | None = None) -> str:
     except UnicodeEncodeError:  # a file name that is not UTF-8 comes to Python as lone surrogates
         return json.dumps(record, ensure_ascii=True, allow_nan=False, indent=indent)
     return text
+
+
+def _evidence(outcome: Outcome) -> list[dict[str, Any]] | None:
+    if outcome.evidence is None:
+        return None
+    return [{"time": _round(item.time), "score": _round(item.score)} for item in outcome.evidence]
 
 
 def _error(error: VtcError) -> dict[str, Any]:
