@@ -1,0 +1,105 @@
+"""Facts about models for listings and for choosing one: parameters, bytes, KV bytes per token. No model library."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vtc_cli.errors import MachineError
+from vtc_cli.models.registry import FAMILIES, TINY, family_of
+from vtc_cli.models.weights import DTYPE_BYTES, stored_weights
+
+TINY_FOLDER = Path(__file__).parent / "tiny" / "checkpoint"
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What one checkpoint costs before it is loaded.
+
+    id: what `--model` takes. parameters: count, shared weights once.
+    kv_values: values cached per token, 2 x layers x KV heads x head width.
+    """
+
+    id: str
+    family: str
+    parameters: int
+    kv_values: int
+    context: int
+    notes: str = ""
+
+    def weight_bytes(self, dtype: str) -> int:
+        """Bytes of all weights held as `dtype`."""
+        return self.parameters * DTYPE_BYTES[dtype]
+
+    def kv_bytes_per_token(self, dtype: str) -> int:
+        """Bytes one token takes in the KV cache, all layers."""
+        return self.kv_values * DTYPE_BYTES[dtype]
+
+    def as_json(self) -> dict[str, Any]:
+        """The listing's record."""
+        return {
+            "id": self.id,
+            "family": self.family,
+            "parameters": self.parameters,
+            "weight_bytes": {dtype: self.weight_bytes(dtype) for dtype in DTYPE_BYTES},
+            "kv_bytes_per_token": {dtype: self.kv_bytes_per_token(dtype) for dtype in DTYPE_BYTES},
+            "context": self.context,
+            "notes": self.notes,
+        }
+
+
+# Parameters follow from the published configurations; a test rebuilds them from the architecture.
+RECOMMENDED: tuple[ModelFacts, ...] = (
+    ModelFacts("Qwen/Qwen3-VL-2B-Instruct", "qwen3-vl", 2_127_532_032, 2 * 28 * 8 * 128, 262_144),
+    ModelFacts("Qwen/Qwen3-VL-4B-Instruct", "qwen3-vl", 4_437_815_808, 2 * 36 * 8 * 128, 262_144),
+    ModelFacts("Qwen/Qwen3-VL-8B-Instruct", "qwen3-vl", 8_767_123_696, 2 * 36 * 8 * 128, 262_144),
+)
+
+
+def catalog() -> list[ModelFacts]:
+    """The bundled model, where it is there, and the recommended checkpoints."""
+    facts = list(RECOMMENDED)
+    if (TINY_FOLDER / "config.json").is_file():
+        facts.insert(0, facts_of(TINY_FOLDER, TINY, notes="Bundled; trained on the procedural world."))
+    return facts
+
+
+def facts_of(folder: Path, name: str | None = None, notes: str = "") -> ModelFacts:
+    """Facts of a checkpoint folder, from config.json and the safetensors headers.
+
+    Raises MachineError when either cannot be read, UsageError when no adapter knows the family.
+    """
+    config = read_config(folder)
+    family = family_of(config, name or str(folder))
+    text: Mapping[str, Any] = config.get("text_config") or config
+    heads = text["num_attention_heads"]
+    kv_heads = text.get("num_key_value_heads") or heads
+    head_dim = text.get("head_dim") or text["hidden_size"] // heads
+    return ModelFacts(
+        id=name or str(folder),
+        family=family.name,
+        parameters=stored_weights(folder).parameters,
+        kv_values=2 * text["num_hidden_layers"] * kv_heads * head_dim,
+        context=text.get("max_position_embeddings", 0),
+        notes=notes,
+    )
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The folder's config.json. Raises MachineError when it is missing or not JSON."""
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise MachineError(f"{folder} holds no config.json, so it is not a checkpoint.", "Check the folder.") from error
+    except (OSError, ValueError) as error:
+        raise MachineError(f"{path} cannot be read: {error}.", "Download the checkpoint again.") from error
+    if not isinstance(config, dict):
+        raise MachineError(f"{path} is not a JSON object.", "Download the checkpoint again.")
+    return config
+
+
+__all__ = ["FAMILIES", "RECOMMENDED", "TINY_FOLDER", "ModelFacts", "catalog", "facts_of", "read_config"]

@@ -1,0 +1,142 @@
+"""Where a model runs and in which number format, with the reason as one phrase for the report."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from vtc_cli.errors import MachineError, UsageError
+from vtc_cli.models.weights import DTYPE_BYTES
+
+ATTENTIONS = ("sdpa", "eager", "flash_attention_2")
+SMALL = 200_000_000  # parameters up to which fp32 costs nothing worth saving
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A decision: device, number format and attention kernel. Reasons are one phrase each."""
+
+    device: str
+    device_reason: str
+    dtype: str
+    dtype_reason: str
+    attention: str = "sdpa"
+
+
+def pick_device(device: str = "auto") -> tuple[str, str]:
+    """`auto`, `cpu`, `cuda`, `cuda:<n>` or `mps` to (device, reason).
+
+    Raises UsageError on another word, MachineError when this machine lacks the device.
+    """
+    import torch
+
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda:0", f"first CUDA device, {torch.cuda.get_device_name(0)}"
+        if torch.backends.mps.is_available():
+            return "mps", "Apple GPU found"
+        return "cpu", "no GPU found"
+    if device == "cpu":
+        return "cpu", "as asked"
+    if device == "mps":
+        if not torch.backends.mps.is_available():
+            raise MachineError("device mps is not available on this machine.", "Use --device auto or --device cpu.")
+        return "mps", "as asked"
+    found = re.fullmatch(r"cuda(?::(\d+))?", device)
+    if not found:
+        raise UsageError(f"unknown device {device!r}.", "Choose from auto, cpu, cuda, cuda:<n>, mps.")
+    if not torch.cuda.is_available():
+        build = "this build of torch has no CUDA" if torch.version.cuda is None else "no CUDA device is visible"
+        raise MachineError(
+            f"device {device} is not available: {build}.", "Use --device cpu, or install a CUDA build of torch."
+        )
+    index, count = int(found[1] or 0), torch.cuda.device_count()
+    if index >= count:
+        raise MachineError(
+            f"device {device} does not exist: {count} CUDA device(s) visible, numbered from 0.",
+            "Check CUDA_VISIBLE_DEVICES, or use --device cuda:0.",
+        )
+    return f"cuda:{index}", "as asked"
+
+
+def pick_dtype(dtype: str, device: str, parameters: int, available: int | None = None) -> tuple[str, str]:
+    """`auto`, `float32`, `bfloat16` or `float16` to (dtype, reason).
+
+    parameters: of the checkpoint. available: free bytes on the device, which decides between fp32 and bf16 on a CPU
+    without bf16 instructions. Raises UsageError on another word.
+    """
+    if dtype != "auto":
+        if dtype not in DTYPE_BYTES:
+            raise UsageError(f"unknown dtype {dtype!r}.", f"Choose from auto, {', '.join(DTYPE_BYTES)}.")
+        return dtype, "as asked"
+    if parameters <= SMALL:
+        return "float32", f"small model ({parameters / 1e6:.1f} M parameters)"
+    if device.startswith("cuda"):
+        import torch
+
+        major, minor = torch.cuda.get_device_capability(device)
+        if major >= 8:
+            return "bfloat16", f"native on this GPU (compute capability {major}.{minor})"
+        return "float16", f"no native bfloat16 on this GPU (compute capability {major}.{minor})"
+    if device == "mps":
+        return "bfloat16", "half the memory of float32 at the range these models need"
+    if native := native_bfloat16():
+        return "bfloat16", f"this CPU multiplies it natively ({native})"
+    needed = parameters * 4
+    if available is not None and needed > available:
+        return "bfloat16", f"float32 would need {needed / 1e9:.1f} GB of {available / 1e9:.1f} GB available"
+    return "float32", "this CPU has no bfloat16 instructions"
+
+
+def pick_attention(attention: str = "auto") -> str:
+    """The attention kernel's name as transformers knows it. Raises UsageError on an unknown one."""
+    if attention == "auto":
+        return "sdpa"
+    if attention not in ATTENTIONS:
+        raise UsageError(f"unknown attention {attention!r}.", f"Choose from auto, {', '.join(ATTENTIONS)}.")
+    return attention
+
+
+@cache
+def native_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> str | None:
+    """The instruction set with which this CPU multiplies bfloat16 matrices, or None (also when it does not say)."""
+    try:
+        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    line = next((line for line in text.splitlines() if line.lower().startswith(("flags", "features"))), "")
+    flags = set(line.partition(":")[2].split())
+    return next((flag for flag in ("amx_bf16", "avx512_bf16", "bf16") if flag in flags), None)
+
+
+def available_memory(device: str) -> int:
+    """Free bytes on the device: free GPU memory, or what this process may still take of the machine's memory."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device == "mps":
+        import torch
+
+        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    limit = _container_room()
+    return free if limit is None else min(free, limit)
+
+
+def _container_room(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Bytes left under this container's limit (cgroup v2, then v1), None where there is none."""
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        try:
+            most = int((root / limit).read_text())  # `max` where there is no limit
+            return max(0, most - int((root / used).read_text()))
+        except (OSError, ValueError):
+            continue
+    return None

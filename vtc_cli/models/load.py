@@ -1,0 +1,76 @@
+"""Name to running model: find the checkpoint, choose device and number format, check that it fits, load it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import cast
+
+from vtc_cli.errors import MachineError, UsageError
+from vtc_cli.models.auto import choose
+from vtc_cli.models.catalog import RECOMMENDED
+from vtc_cli.models.contract import VideoLM
+from vtc_cli.models.device import Placement, available_memory, pick_attention, pick_device, pick_dtype
+from vtc_cli.models.hub import Source, locate
+from vtc_cli.models.registry import AUTO, TINY, Family, family_of
+from vtc_cli.models.weights import StoredWeights, stored_weights
+
+
+def load_model(
+    name: str = AUTO,
+    *,
+    revision: str | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    attention: str = "auto",
+    trust_remote_code: bool = False,
+) -> VideoLM:
+    """Load a video-language model.
+
+    name: `auto` (by free memory, from the recommended models), `tiny` (bundled), a folder, or a hub id.
+    revision: branch, tag or commit of a hub id; the commit found is recorded.
+    device: auto, cpu, cuda, cuda:<n>, mps. dtype: auto, float32, bfloat16, float16.
+    attention: auto (sdpa), sdpa, eager, flash_attention_2.
+    trust_remote_code: let a tokenizer bring its own code. Model code never comes from a checkpoint.
+
+    Raises UsageError for an unknown name, family or value; MachineError when the model is neither here nor reachable,
+    its files are damaged, the device is missing, or memory would not hold it. `auto` never falls back to `tiny`.
+    """
+    kernel = pick_attention(attention)
+    place, place_reason = pick_device(device)
+    if name == AUTO:
+        if revision is not None:
+            raise UsageError("--revision needs a model to belong to; auto chooses one.", "Name the model too.")
+        memory = available_memory(place)
+        kind, _ = pick_dtype(dtype, place, RECOMMENDED[0].parameters, memory)
+        name = choose(memory, place, kind).id
+    families: list[Family] = []
+    source = locate(name, revision, lambda config: families.append(family_of(config, name)))
+    weights = stored_weights(source.folder)
+    memory = available_memory(place)
+    kind, kind_reason = pick_dtype(dtype, place, weights.parameters, memory)
+    check_fits(source, weights, kind, place, memory)
+    module, _, adapter = families[0].adapter.partition(":")
+    loaded = getattr(importlib.import_module(module), adapter).load(
+        source.folder,
+        Placement(place, place_reason, kind, kind_reason, kernel),
+        name=source.name,
+        revision=source.revision,
+        trust_remote_code=trust_remote_code,
+    )
+    return cast("VideoLM", loaded)
+
+
+def check_fits(source: Source, weights: StoredWeights, dtype: str, device: str, available: int) -> None:
+    """Raise MachineError, with the arithmetic, when the weights alone exceed the free memory of `device`."""
+    needed = weights.bytes_as(dtype)
+    if needed <= available:
+        return
+    smaller = [facts.id for facts in RECOMMENDED if facts.weight_bytes("bfloat16") < min(available, needed)]
+    ways = [f"--dtype bfloat16 ({weights.bytes_as('bfloat16') / 1e9:.1f} GB)"] if dtype == "float32" else []
+    ways += [f"--model {smaller[-1]}"] if smaller else []
+    raise MachineError(
+        f"{source.name} does not fit: {weights.parameters / 1e9:.2f} B parameters x "
+        f"{weights.bytes_as(dtype) // max(1, weights.parameters)} bytes ({dtype}) = {needed / 1e9:.1f} GB, "
+        f"and {available / 1e9:.1f} GB are available on {device}.",
+        "Try " + ", ".join([*ways, f"--model {TINY}"]) + ".",
+    )

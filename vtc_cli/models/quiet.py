@@ -1,0 +1,34 @@
+"""Keep library chatter off the terminal: answers and our own messages only."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Within the block, transformers reports errors only, without progress bars; Python warnings go to the log.
+
+    The settings found on entry are restored on exit, whatever they were (`TRANSFORMERS_VERBOSITY` included).
+    """
+    from transformers.utils import logging as transformers_logging
+
+    verbosity = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity(max(verbosity, logging.ERROR))
+    transformers_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()
+        for warning in caught:
+            log.info("%s: %s", warning.category.__name__, warning.message)

@@ -1,0 +1,67 @@
+"""Which model families run, and where their adapters live. Reading this imports no model library."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vtc_cli.errors import UsageError
+
+TINY = "tiny"
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Family:
+    """One architecture the tool can drive.
+
+    name: what reports call it. model_types: values of `model_type` in config.json.
+    adapter: `module:Class` of its `VideoLM`. recommended: hub ids, smallest first. notes: one sentence.
+    """
+
+    name: str
+    model_types: tuple[str, ...]
+    adapter: str
+    recommended: tuple[str, ...]
+    notes: str
+
+
+FAMILIES: tuple[Family, ...] = (
+    Family(
+        name="qwen3-vl",
+        model_types=("qwen3_vl",),
+        adapter="vtc_cli.models.qwen3_vl:Qwen3VL",
+        recommended=("Qwen/Qwen3-VL-2B-Instruct", "Qwen/Qwen3-VL-4B-Instruct", "Qwen/Qwen3-VL-8B-Instruct"),
+        notes="Interleaved M-RoPE, a time tag per pair of frames, DeepStack rows in the first decoder layers.",
+    ),
+)
+
+
+def names() -> tuple[str, ...]:
+    """Everything `--model` completes to: the two reserved names, then recommended hub ids."""
+    return (AUTO, TINY, *(name for family in FAMILIES for name in family.recommended))
+
+
+def family_of(config: Mapping[str, Any], name: str) -> Family:
+    """The family of a checkpoint, from its config.json. name: how messages call the checkpoint.
+
+    Raises UsageError when no adapter knows the architecture, or when the weights are quantised.
+    """
+    found = config.get("model_type")
+    for family in FAMILIES:
+        if found in family.model_types:
+            if quantised := config.get("quantization_config"):
+                method = quantised.get("quant_method", "unknown") if isinstance(quantised, Mapping) else "unknown"
+                raise UsageError(
+                    f"{name} holds quantised weights ({method}), which the {family.name} adapter does not run.",
+                    f"Use the unquantised checkpoint, for example --model {family.recommended[0]}.",
+                )
+            return family
+    known = ", ".join(f"{family.name} ({', '.join(family.model_types)})" for family in FAMILIES)
+    what = f"is a {found!r} model" if found else "does not say its model_type in config.json"
+    code = " Its own code (auto_map) is not run." if config.get("auto_map") else ""
+    raise UsageError(
+        f"{name} {what}; supported families: {known}.{code}",
+        f"Try --model {FAMILIES[0].recommended[0]}, or --model {TINY}.",
+    )

@@ -1,0 +1,103 @@
+"""What a checkpoint folder holds, from its safetensors headers: counts and bytes, without reading a weight."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from vtc_cli.errors import MachineError
+
+DTYPE_BYTES: Mapping[str, int] = {"float32": 4, "bfloat16": 2, "float16": 2}
+_FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+_HEADER_LIMIT = 100_000_000  # the format's own limit
+_INDEX = "model.safetensors.index.json"
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """The safetensors files of a folder. parameters: number of values. bytes: on disk. dtype: the most common."""
+
+    files: tuple[Path, ...]
+    parameters: int
+    bytes: int
+    dtype: str
+    other_bytes: int = 0
+
+    def bytes_as(self, dtype: str) -> int:
+        """Bytes in memory when floating-point tensors are held as `dtype`."""
+        return (self.parameters * DTYPE_BYTES[dtype]) + self.other_bytes
+
+
+def stored_weights(folder: Path) -> StoredWeights:
+    """Read the headers. Raises MachineError when weights are missing, cut short, or only in pickle form."""
+    files = _weight_files(folder)
+    count: dict[str, int] = {}
+    other = 0
+    total = 0
+    for path in files:
+        for entry in read_header(path).values():
+            first, last = entry["data_offsets"]
+            total += last - first
+            if entry["dtype"] in _FLOATS:
+                count[entry["dtype"]] = count.get(entry["dtype"], 0) + prod(entry["shape"])
+            else:
+                other += last - first
+    if not count:
+        raise MachineError(f"{folder} holds no floating-point weights.", "Download the checkpoint again.")
+    names = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+    common = max(count, key=lambda kind: count[kind])
+    return StoredWeights(files, sum(count.values()), total, names[common], other)
+
+
+def read_header(path: Path) -> dict[str, dict[str, Any]]:
+    """Tensor name -> {dtype, shape, data_offsets}. Raises MachineError on a file that is damaged or cut short."""
+    again = "Download it again; the file is damaged or incomplete."
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(8)
+            if len(start) < 8:
+                raise MachineError(f"{path} is not a safetensors file ({size:,} bytes).", again)
+            (length,) = struct.unpack("<Q", start)
+            if length > min(_HEADER_LIMIT, size - 8):
+                raise MachineError(f"{path} is not a safetensors file (impossible header).", again)
+            header = json.loads(file.read(length))
+    except (OSError, ValueError) as error:
+        raise MachineError(f"{path} cannot be read: {error}.", again) from error
+    header.pop("__metadata__", None)
+    end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+    if size < end:
+        raise MachineError(f"{path} is cut short: {size:,} of {end:,} bytes.", again)
+    return header
+
+
+def _weight_files(folder: Path) -> tuple[Path, ...]:
+    index = folder / _INDEX
+    if index.is_file():
+        try:
+            wanted = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        except (ValueError, KeyError, OSError) as error:
+            raise MachineError(f"{index} cannot be read: {error}.", "Download the checkpoint again.") from error
+        missing = [name for name in wanted if not (folder / name).is_file()]
+        if missing:
+            raise MachineError(
+                f"{folder} is incomplete: {len(missing)} of {len(wanted)} weight files are missing ({missing[0]}).",
+                "Finish the download (`hf download` resumes it).",
+            )
+        return tuple(folder / name for name in wanted)
+    single = folder / "model.safetensors"
+    if single.is_file():
+        return (single,)
+    pickled = sorted(path.name for path in folder.glob("*.bin")) + sorted(path.name for path in folder.glob("*.pt*"))
+    if pickled:
+        raise MachineError(
+            f"{folder} holds its weights as {pickled[0]}, a pickle that can run code; only safetensors is read.",
+            "Convert it once where you trust it: load it with transformers and call "
+            "save_pretrained(folder); that writes safetensors.",
+        )
+    raise MachineError(f"{folder} holds no model.safetensors.", "Check the folder, or download the checkpoint again.")
