@@ -51,7 +51,7 @@ def seconds(
     watch: float | None = None,
     first_token_cold: float | None = None,
 ) -> Seconds:
-    """Seconds of one answer. session: `Meter.seconds`, where a missing stage was not timed; answer: `Answer.seconds`."""
+    """Seconds of one answer. session: `Meter.seconds`, a missing stage was not timed; answer: `Answer.seconds`."""
     return Seconds(
         load=load,
         decode=session.get("decode"),
