@@ -42,8 +42,8 @@ class Report:
         for label, lines, style in rows(self.record):
             name = label
             for facts in lines:
-                for line in _fill(facts, room):
-                    yield Text.assemble(" ", (f"{name:<{LABEL}}", "dim"), " ", (line, style))
+                for line in _fill([_shown(fact, options.encoding) for fact in facts], room):
+                    yield Text.assemble(" ", (f"{name:<{LABEL}}", "cyan"), " ", (line, style))
                     name = ""
 
 
@@ -122,7 +122,8 @@ def _tokens(record: Mapping[str, Any]) -> Lines:
     held = f"{count(tokens['context'])} in the cache when asked"
     lines = [[f"{seen} → {kept} → {held}"]]
     if cache is not None and record["evicted"]:
-        lines.append([f"{count(cache['evicted'])} evicted to stay within the budget: the oldest details may be gone"])
+        entries = f"{count(cache['evicted'])} entries of each layer evicted by {cache['policy']}"
+        lines.append([f"{entries}, in {_plural(cache['compactions'], 'compaction')}"])
     elif cache is not None:
         lines.append(["nothing evicted"])
     return lines
@@ -130,8 +131,8 @@ def _tokens(record: Mapping[str, Any]) -> Lines:
 
 def _time(record: Mapping[str, Any]) -> Lines:
     seconds, tokens = record["seconds"], record["tokens"]
-    names = ("decode", "preprocess", "vision", "method", "prefill")
-    stages = [f"{name} {duration(seconds[name])}" for name in names if seconds[name] is not None]
+    names = {"decode": "frames", "preprocess": "resize", "vision": "vision", "method": "method", "prefill": "prefill"}
+    stages = [f"{shown} {duration(seconds[name])}" for name, shown in names.items() if seconds[name] is not None]
     if seconds["watch"] is not None:
         stages.append(f"watched in {duration(seconds['watch'])}")
     answer = []
@@ -151,16 +152,13 @@ def _compute(record: Mapping[str, Any]) -> Lines:
     flops = record["flops"]
     if flops is None:
         return []
-    names = ("vision", "method", "prefill", "question", "decode")
-    parts = [f"{name} {operations(flops[name])}" for name in names if flops[name] is not None]
+    names = {"vision": "vision", "method": "method", "prefill": "prefill", "question": "question", "decode": "answer"}
+    parts = [f"{shown} {operations(flops[name])}" for name, shown in names.items() if flops[name] is not None]
     total = sum(flops[name] or 0 for name in names)
     saved = flops["without_method"] / total if total else 1.0
     whole = f"{operations(total)} in all ({flops['counted']})"
     if saved >= 1.005:
-        return [
-            parts,
-            [whole, f"{operations(flops['without_method'])} with every token kept, {saved:.3g} times as much"],
-        ]
+        return [parts, [whole, f"{saved:.3g} times as much with every token kept"]]
     return [parts, [whole]]
 
 
@@ -178,9 +176,21 @@ def _memory(record: Mapping[str, Any]) -> Lines:
     if memory["rss_peak"] is not None:
         over = ""
         if memory["rss_after_load"] is not None:
-            over = f" ({size(max(memory['rss_peak'] - memory['rss_after_load'], 0))} more than after loading the model)"
+            over = f" (+{size(max(memory['rss_peak'] - memory['rss_after_load'], 0))} since the model was loaded)"
         facts.append(f"RSS peak {size(memory['rss_peak'])}{over}")
-    return [facts]
+    return [facts, _growth(record["timeline"])]
+
+
+def _growth(timeline: Mapping[str, Any] | None) -> list[str]:
+    """How much the resident set grew over the second half of the video; only of a timeline long enough to tell."""
+    if timeline is None or len(timeline["time"]) < 8 or timeline["time"][-1] < 60:
+        return []
+    times, readings = timeline["time"], timeline["rss"]
+    half = next(index for index, time in enumerate(times) if time >= times[-1] / 2)
+    if readings[half] is None or readings[-1] is None:
+        return []
+    grown = readings[-1] - readings[half]
+    return [f"RSS {'+' if grown >= 0 else '-'}{size(abs(grown))} from {clock(times[half])} to {clock(times[-1])}"]
 
 
 def _posterior(record: Mapping[str, Any]) -> Lines:
@@ -206,6 +216,15 @@ def _notes(record: Mapping[str, Any]) -> Lines:
     if record["clip"] is not None and record["clip"]["times"] == "assumed":
         lines.append(["frame times are assumed from a rate; the source has no clock of its own"])
     return lines
+
+
+def _shown(fact: str, encoding: str) -> str:
+    """`fact` without control characters (a file name may hold any) and within what the terminal can write."""
+    printable = "".join(char if char.isprintable() else "?" for char in fact)
+    if encoding.lower().replace("-", "").startswith("utf"):
+        return printable
+    plain = printable.replace("→", "->").replace("×", "x")
+    return plain.encode(encoding, "replace").decode(encoding)
 
 
 def _plural(amount: int, noun: str) -> str:
