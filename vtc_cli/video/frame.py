@@ -26,7 +26,8 @@ class Frame:
 class ClipInfo:
     """Facts about a source, read without decoding it.
 
-    source: what the user named. digest: `blake2b:<hex>` of the file, None for streams.
+    source: what the user named. digest: `blake2b:<hex>` of the file (`blake2b-sampled:` above 64 MiB), None for
+    streams.
     duration: seconds, None when live or unknown. size: (width, height) as shown upright, pixels.
     fps: the declared average rate, None if unknown; never used to compute times.
     reader: name and version of the library that decodes, e.g. `pyav 18.1.0`.
@@ -49,7 +50,11 @@ class ClipInfo:
 
 @dataclass(frozen=True)
 class Damage:
-    """Decoding stopped before the end. time: seconds of the last good frame; reason: the decoder's words."""
+    """Pictures are missing: decoding stopped before the end, or went on after a damaged stretch.
+
+    time: seconds of the last good frame before the (first) damage. reason: the decoder's words and what became of
+    the rest.
+    """
 
     time: float
     reason: str
@@ -58,7 +63,7 @@ class Damage:
 class Clip(Protocol):
     """A source that can be watched. One frame in flight; nothing is kept.
 
-    damage: set while iterating `frames` when decoding had to stop early, else None.
+    damage: set while iterating `frames` when pictures are missing, else None.
     """
 
     info: ClipInfo

@@ -1,0 +1,155 @@
+"""From packets to trustworthy pictures with times: damage, the container's clock, seeking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import av
+
+from vtc_cli.video.container import Opened, reason
+from vtc_cli.video.sampling import ON_TIME
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+
+
+@dataclass
+class Trouble:
+    """What went wrong while decoding: the first reason, and how many pictures could not be trusted after it."""
+
+    reason: str | None = None
+    skipped: int = 0
+    ended: bool = False
+
+    def note(self, words: str) -> None:
+        self.reason = self.reason or words
+        self.skipped += 1
+
+    def clear(self) -> None:
+        self.reason, self.skipped, self.ended = None, 0, False
+
+
+def pictures(opened: Opened, trouble: Trouble) -> Iterator[VideoFrame]:
+    """Decoded pictures in showing order, from where the container stands; damaged ones are left out.
+
+    After a packet that cannot be decoded, what follows is built on what is missing, so pictures are skipped until
+    the next intact keyframe. A container that cannot be read further ends the iteration, after the pictures the
+    decoder still holds. libav's errors are not raised: `trouble` tells.
+    """
+    suspect, seen = False, False
+    packets = opened.container.demux(opened.track)
+    packet = None
+    while not trouble.ended:
+        decoded: list[VideoFrame] = []
+        try:
+            packet = next(packets)
+        except (StopIteration, av.error.EOFError):
+            return
+        except (av.error.FFmpegError, OSError) as error:
+            trouble.note(reason(error))
+            trouble.ended = True
+            decoded = _flush(opened)
+        else:
+            try:
+                decoded = packet.decode()
+            except av.error.EOFError:
+                return
+            except (av.error.FFmpegError, OSError) as error:
+                trouble.note(reason(error))
+                suspect = seen
+                continue
+        for picture in decoded:
+            if picture.is_corrupt:
+                trouble.note("damaged picture")
+                suspect = seen
+            elif suspect and not picture.key_frame:
+                trouble.skipped += 1
+            else:
+                suspect, seen = False, True
+                yield picture
+
+
+def _flush(opened: Opened) -> list[VideoFrame]:
+    try:
+        return list(opened.track.decode(None))
+    except (av.error.FFmpegError, OSError):
+        return []
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Seconds from the first picture.
+
+    origin: the first picture's container time in ticks of `tick` seconds, None when pictures carry no time and
+    `step` seconds per picture are assumed.
+    """
+
+    origin: int | None
+    tick: Fraction
+    step: float
+
+    @property
+    def assumed(self) -> bool:
+        return self.origin is None
+
+    def ticks(self, time: float) -> int:
+        """Container time of a moment in the clip."""
+        return (self.origin or 0) + round(time / self.tick)
+
+    def timed(self, source: Iterator[VideoFrame], first: int = 0) -> Iterator[tuple[float, VideoFrame]]:
+        """Pictures with their times. `first`: number of the first picture, where times are assumed.
+
+        A single picture without a time is placed one step after the one before it.
+        """
+        last = (first - 1) * self.step
+        for number, picture in enumerate(source, first):
+            stamp = picture.pts if picture.pts is not None else picture.dts
+            if self.origin is None:
+                last = number * self.step
+            elif stamp is None:
+                last += self.step
+            else:
+                last = (stamp - self.origin) * self.tick.numerator / self.tick.denominator
+            yield last, picture
+
+
+def clock_of(opened: Opened, first: VideoFrame) -> Clock:
+    """The clock of a container whose first picture is `first`."""
+    track = opened.track
+    rate = track.codec_context.framerate or track.guessed_rate or track.average_rate
+    step = float(1 / rate) if rate else 1 / 25  # 25: what libav assumes for a raw stream that declares nothing
+    tick = first.time_base or track.time_base or Fraction(1, 1000)
+    return Clock(first.pts if first.pts is not None else first.dts, tick, step)
+
+
+def pictures_from(opened: Opened, clock: Clock, time: float, trouble: Trouble) -> Iterator[tuple[float, VideoFrame]]:
+    """Timed pictures in order, the first of them at or before `time` (or the clip's first).
+
+    Seeks to the keyframe before `time`; containers without an index may land late, then it goes back further.
+    Where times are assumed, everything is decoded from the start: there is nothing to seek by.
+    """
+    back = 0.0
+    while not clock.assumed and time - back > 0:
+        if not _seek(opened, clock.ticks(time - back)):
+            break
+        found = clock.timed(pictures(opened, trouble))
+        first = next(found, None)
+        if first is not None and first[0] <= time + ON_TIME:
+            yield first
+            yield from found
+            return
+        trouble.clear()
+        back = max(1.0, back * 4)
+    opened.rewind()
+    yield from clock.timed(pictures(opened, trouble))
+
+
+def _seek(opened: Opened, ticks: int) -> bool:
+    try:
+        opened.container.seek(ticks, stream=opened.track, backward=True)
+    except (av.error.FFmpegError, OSError):
+        return False
+    return True
