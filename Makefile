@@ -1,7 +1,7 @@
 # Everything a fresh clone needs: `make demo` installs into .venv and answers questions about a video it renders itself.
 #
-# TORCH: which torch to install first. A CPU-only build, smaller than the default one on Linux:
-#   make demo TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
+# PYTHON: the interpreter that makes .venv, 3.11 or newer. TORCH: what pip is to install as torch, options included;
+# where the default build is too large, give the index of a CPU-only one: make demo TORCH='torch==2.13.0 --index-url ...'
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
@@ -34,9 +34,11 @@ bench: $(STAMP)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
 $(STAMP):
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo 'vtc needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)' >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install $(TORCH)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	rm -f $(VENV)/.installed-*
 	touch $@
