@@ -1,7 +1,7 @@
 """Stopwatches and counters of one session, in bounded memory.
 
 Everything is a running sum, so that an hour costs as much to count as a minute. Compute is not estimated here: the
-sums below are exactly what the analytic formulas need.
+sums here are exactly what the analytic formulas need.
 """
 
 from __future__ import annotations
@@ -13,29 +13,25 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-STAGES = ("decode", "preprocess", "vision", "method", "prefill", "first_token", "generate")
+STAGES = ("decode", "vision", "method", "prefill", "first_token", "generate")
+"""Stages every session times. An adapter that can tell resizing from the tower adds `preprocess`; `decode` is the
+time spent waiting for frames."""
 
 COUNTS = {
     "frames": "frames received",
-    "units": "units encoded",
+    "units": "units encoded for good (a cut pair shown for one question only is not)",
     "visual_in": "visual rows out of the vision tower",
     "visual_kept": "visual rows that entered the language model",
     "rows": "rows of units placed in the language model, time tags and markers included",
-    "evicted": "entries dropped by compactions (per layer and head)",
+    "evicted": "entries dropped by compactions, per layer and head",
     "compactions": "compactions",
     "questions": "questions answered",
     "prompt": "rows of the questions",
     "generated": "answer tokens",
 }
-"""Plain counters; and for each of `vision`, `prefill`, `question`, `decode` the sums of `Meter.forward`."""
+"""Plain counters. Forwards are counted apart, see `Meter.sums`."""
 
-FORWARD_SUMS = {
-    "forwards": "forwards run",
-    "rows": "sum of new rows n",
-    "cross": "sum of n * c, with c cached entries",
-    "causal": "sum of n * (n + 1) / 2",
-    "square": "sum of n * n",
-}
+FORWARD_KINDS = ("vision", "prefill", "question", "decode")
 
 
 class Meter:
@@ -43,8 +39,7 @@ class Meter:
 
     seconds: stage -> seconds, for the stages of `STAGES`. A stage nested in another counts for itself only, so the
     stages add up. Edges wait for the device when it is a CUDA device (`device="cuda:0"`).
-    counts: see `COUNTS`; forwards add `<kind>_forwards`, `<kind>_rows`, `<kind>_cross`, `<kind>_causal`,
-    `<kind>_square` (see `FORWARD_SUMS`).
+    counts: see `COUNTS`. sums: see `forward`.
     peaks: largest value of each figure noted: `kv_bytes` (keys and values in use, prefix and turn included),
     `kv_budgeted_bytes` (those of the entries that count against the budget), `kv_entries`, `kv_budgeted_entries`.
     """
@@ -52,6 +47,10 @@ class Meter:
     def __init__(self, device: str = "cpu"):
         self.seconds: dict[str, float] = dict.fromkeys(STAGES, 0.0)
         self.counts: dict[str, int] = dict.fromkeys(COUNTS, 0)
+        self.sums: dict[str, dict[str, int]] = {
+            kind: dict.fromkeys(("forwards", "rows", "cached", "triangle", "square", "logits"), 0)
+            for kind in FORWARD_KINDS
+        }
         self.peaks: dict[str, int] = {}
         self._device = device
         self._running: list[tuple[str, float]] = []
@@ -80,12 +79,20 @@ class Meter:
         """Add to a counter."""
         self.counts[name] = self.counts.get(name, 0) + amount
 
-    def forward(self, kind: str, rows: int, cached: int, times: int = 1) -> None:
-        """Count `times` forwards of `rows` new rows over `cached` entries, each."""
-        for name, amount in zip(
-            FORWARD_SUMS, (1, rows, rows * cached, rows * (rows + 1) // 2, rows * rows), strict=True
-        ):
-            self.add(f"{kind}_{name}", amount * times)
+    def forward(self, kind: str, rows: int, cached: int, *, times: int = 1, logits: int = 0) -> None:
+        """Count `times` forwards, each of n = `rows` new rows over c = `cached` entries.
+
+        kind: `vision` (patches of one unit, nothing cached), `prefill` (prefix and units), `question` or `decode`.
+        logits: rows of each the output layer was applied to. Added to `sums[kind]`: `forwards`; `rows`, the sum of n;
+        `cached`, of n c; `triangle`, of n (n + 1) / 2; `square`, of n n; `logits`.
+        """
+        sums = self.sums[kind]
+        sums["forwards"] += times
+        sums["rows"] += rows * times
+        sums["cached"] += rows * cached * times
+        sums["triangle"] += rows * (rows + 1) // 2 * times
+        sums["square"] += rows * rows * times
+        sums["logits"] += logits * times
 
     def peak(self, name: str, value: int) -> None:
         """Note a figure; the largest is kept."""

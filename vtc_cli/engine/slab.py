@@ -37,6 +37,9 @@ class SlabLayer(CacheLayerMixin):
     is_croppable = True
     is_sliding = False
 
+    keys: Tensor
+    values: Tensor
+
     def __init__(self, capacity: int):
         super().__init__()
         self.capacity = capacity
@@ -142,12 +145,11 @@ class Slab(Cache):
     forwards, for all layers together: the mask of a running forward is already built for the old length.
     """
 
-    layers: list[SlabLayer]
-
     def __init__(self, layers: int, capacity: int):
         if layers < 1 or capacity < 1:
             raise ValueError(f"a slab needs layers and slots, not {layers} x {capacity}")
-        super().__init__(layers=[SlabLayer(capacity) for _ in range(layers)])
+        self.blocks = [SlabLayer(capacity) for _ in range(layers)]
+        super().__init__(layers=list(self.blocks))
         self.capacity = capacity
         self.pinned = 0
         self.compactions = 0
@@ -158,15 +160,15 @@ class Slab(Cache):
 
         Layers of unequal length would be masked with the first layer's mask; a one-row forward would not even fail.
         """
-        lengths = {(layer.held, layer.seen) for layer in self.layers}
+        lengths = {(layer.held, layer.seen) for layer in self.blocks}
         if len(lengths) != 1:
             raise AssertionError(f"layers hold different numbers of entries: {sorted(lengths)} (held, seen)")
-        return self.layers[0].held
+        return self.blocks[0].held
 
     @property
     def seen(self) -> int:
         """Rows ever appended and not rolled back."""
-        return self.layers[0].seen
+        return self.blocks[0].seen
 
     @property
     def evictable(self) -> int:
@@ -178,7 +180,7 @@ class Slab(Cache):
         """Bytes of the keys and values in use, from the tensors."""
         return sum(
             block[:, :, : layer.held].nbytes
-            for layer in self.layers
+            for layer in self.blocks
             if layer.is_initialized
             for block in (layer.keys, layer.values)
         )
@@ -186,11 +188,11 @@ class Slab(Cache):
     @property
     def allocated(self) -> int:
         """Bytes of the whole blocks, used or not, from the tensors."""
-        return sum(layer.keys.nbytes + layer.values.nbytes for layer in self.layers if layer.is_initialized)
+        return sum(layer.keys.nbytes + layer.values.nbytes for layer in self.blocks if layer.is_initialized)
 
     def expect(self, unit: Tensor, patch: Tensor) -> None:
         """Announce what the rows of the next forward are: int32 [q] each. The library passes keys and values only."""
-        for layer in self.layers:
+        for layer in self.blocks:
             layer.labels = (unit, patch)
 
     def pin(self, rows: int) -> None:
@@ -201,7 +203,7 @@ class Slab(Cache):
 
     def view(self, layer: int) -> LayerView:
         """The evictable entries of one layer, as a policy sees them (views, not copies)."""
-        block = self.layers[layer]
+        block = self.blocks[layer]
         slots = slice(self.pinned, block.held)
         return LayerView(
             keys=block.keys[0, :, slots],
@@ -209,23 +211,24 @@ class Slab(Cache):
             unit=block.unit[:, slots],
             patch=block.patch[:, slots],
             layer=layer,
-            layers=len(self.layers),
+            layers=len(self.blocks),
         )
 
     def compact(self, choose: Callable[[LayerView], Tensor] | Sequence[Tensor]) -> None:
         """Keep the chosen evictable entries of every layer: indices [H, k], ascending, the same k everywhere.
 
-        choose: a policy's function, called layer by layer so that nothing is held twice, or the indices of each
-        layer. Raises ValueError, before this layer is touched, on indices that are not ascending, unique and in range.
+        choose: a policy's function, or the indices of each layer. Every choice is made and checked before anything
+        moves. Raises ValueError on indices that are not ascending, unique and in range.
         """
-        count = self.evictable
-        kept: int | None = None
-        for number, layer in enumerate(self.layers):
-            indices = choose(self.view(number)) if callable(choose) else choose[number]
-            _check_indices(indices, layer.keys.shape[1], count, number)
-            if kept is not None and indices.shape[1] != kept:
-                raise ValueError(f"layer {number} keeps {indices.shape[1]} entries, the layers before it {kept}")
-            kept = indices.shape[1]
+        if callable(choose):
+            choose = [choose(self.view(layer)) for layer in range(len(self.blocks))]
+        counts = set()
+        for number, (layer, indices) in enumerate(zip(self.blocks, choose, strict=True)):
+            _check_indices(indices, layer.keys.shape[1], self.evictable, number)
+            counts.add(indices.shape[1])
+        if len(counts) != 1:
+            raise ValueError(f"all layers must keep the same number of entries, not {sorted(counts)}")
+        for layer, indices in zip(self.blocks, choose, strict=True):
             layer.compact(indices, self.pinned)
         self.compactions += 1
 
@@ -237,7 +240,7 @@ class Slab(Cache):
         """Forget every row appended since `mark`, also those of a forward that failed half way."""
         if mark.compactions != self.compactions:
             raise AssertionError("cannot roll back across a compaction: older entries have been dropped")
-        for layer in self.layers:
+        for layer in self.blocks:
             layer.held, layer.seen, layer.labels = mark.held, mark.seen, None
 
     def reset(self) -> None:

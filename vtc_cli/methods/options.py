@@ -67,7 +67,7 @@ def build(cls: type[Method], text: Mapping[str, str], name: str) -> Method:
         if key not in fields:
             raise _unknown_option(key, list(fields), name)
         try:
-            given[key] = read(value, _annotation(cls, fields[key]), counts_bytes=bool(fields[key].metadata.get("bytes")))
+            given[key] = read(value, _annotation(cls, fields[key]), bool(fields[key].metadata.get("bytes")))
         except ValueError as error:
             allowed = _allowed(_annotation(cls, fields[key]), fields[key])
             raise UsageError(f"method `{name}`: {key}={value}: {error}", f"allowed for {key}: {allowed}") from None
@@ -86,7 +86,7 @@ def values(method: Method) -> dict[str, Any]:
 
 
 def read(text: str, kind: Any, counts_bytes: bool = False) -> Any:
-    """One value from text by its type: int, float (also `2/9` and `25%`), bool, str, Literal, tuples (`9+18`), Optional.
+    """One value from text by its type: int, float (also `2/9`, `25%`), bool, str, Literal, tuple (`9+18`), Optional.
 
     Raises ValueError saying what is wrong.
     """
@@ -162,7 +162,7 @@ def _annotation(cls: type[Method], field: dataclasses.Field[Any]) -> Any:
     if not isinstance(field.type, str):
         return field.type
     for owner in cls.__mro__:
-        if field.name in owner.__dict__.get("__annotations__", {}):
+        if field.name in inspect.get_annotations(owner):
             scope = vars(sys.modules[owner.__module__])
             try:
                 return eval(field.type, dict(scope), dict(vars(owner)))
@@ -176,7 +176,9 @@ def _has_default(field: dataclasses.Field[Any]) -> bool:
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:
-    return field.default if field.default is not MISSING else field.default_factory()  # type: ignore[misc]
+    if field.default is not MISSING:
+        return field.default
+    return field.default_factory() if callable(field.default_factory) else None
 
 
 def _written(value: Any) -> str:

@@ -14,12 +14,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, TypeVar
 
 from vtc_cli.errors import UsageError
 from vtc_cli.methods import options
 from vtc_cli.methods.glance import Glance, glance
 from vtc_cli.methods.stages import API, CachePolicy, FrameSampler, LayerPolicy, Method, TokenPruner, VideoMemory
+
+Kind = TypeVar("Kind", bound=Method)
 
 GROUP = "vtc.methods"
 STAGES: dict[str, type[Method]] = {
@@ -107,16 +109,12 @@ def find(name: str) -> Listing:
     """The method called `name` or `distribution:name`. Raises UsageError when there is none, or more than one."""
     distribution, _, short = name.rpartition(":")
     everything = available()
-    matches = [
-        item for item in everything if item.name == short and (not distribution or _same(item, distribution))
-    ]
+    matches = [item for item in everything if item.name == short and (not distribution or _same(item, distribution))]
     if len(matches) == 1:
         return matches[0]
     if matches:
         offers = " and ".join(item.distribution for item in matches)
-        raise UsageError(
-            f"method `{short}` is offered by {offers}", f"say which: `{matches[0].distribution}:{short}`"
-        )
+        raise UsageError(f"method `{short}` is offered by {offers}", f"say which: `{matches[0].distribution}:{short}`")
     raise _unknown(name, short, everything)
 
 
@@ -126,9 +124,7 @@ def choose(spec: str) -> Chosen:
     listing = find(name)
     cls = listing.load()
     method = options.build(cls, given, listing.name)
-    return Chosen(
-        listing.name, cls.stage, method, listing.distribution, listing.version, options.values(method)
-    )
+    return Chosen(listing.name, cls.stage, method, listing.distribution, listing.version, options.values(method))
 
 
 def choose_all(specs: Sequence[str]) -> dict[str, Chosen]:
@@ -145,6 +141,21 @@ def choose_all(specs: Sequence[str]) -> dict[str, Chosen]:
             )
         chosen[one.stage] = one
     return chosen
+
+
+def resolve(method: Kind | str | None, stage: type[Kind]) -> Kind | None:
+    """A method of `stage` from an object or its text form; None and `none` stand for no method.
+
+    Raises UsageError when it fills another stage.
+    """
+    if method is None or (isinstance(method, str) and method.strip() == "none"):
+        return None
+    found: Method = choose(method).method if isinstance(method, str) else method
+    if not isinstance(found, stage):
+        named = method if isinstance(method, str) else type(method).__name__
+        filled = getattr(found, "stage", None)
+        raise UsageError(f"`{named}` fills the stage `{filled}`, and a method for `{stage.stage}` is wanted here")
+    return found
 
 
 def split(spec: str) -> tuple[str, dict[str, str]]:

@@ -34,7 +34,7 @@ class Method(ABC):
     api: ClassVar[int] = API
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def reset(self) -> None:
+    def reset(self) -> None:  # noqa: B027 (most methods have nothing to forget)
         """Forget everything about the previous video. Called before each one."""
 
 

@@ -1,0 +1,101 @@
+"""How many entries the cache may hold: what was asked for, or what fits the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vtc_cli.errors import UsageError
+from vtc_cli.methods.options import Bytes
+
+if TYPE_CHECKING:
+    from vtc_cli.models.contract import ModelInfo
+
+ACCELERATOR_SHARE = 0.5
+"""Of the free device memory; the rest is for activations and for others."""
+
+CPU_SHARE = 0.25
+"""Of the free main memory; the machine has other work, and decoding frames is some of it."""
+
+ROWS_MARGIN = 8
+"""Later units of a video may be longer than the first by this much: their time tags have more digits."""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What the cache may hold after the pinned prefix. reason: one phrase, shown in reports."""
+
+    entries: int
+    bytes: int
+    reason: str
+
+
+def allow(
+    info: ModelInfo,
+    *,
+    prefix: int,
+    turn: int,
+    unit: int,
+    asked: int | None = None,
+    units: int | None = None,
+    free: int | None = None,
+) -> Allowance:
+    """The budget of a session.
+
+    prefix, turn: entries outside the budget. unit: rows of the first unit. asked: entries, or `Bytes`; None chooses
+    what fits the device and the model's context. units: how many units the video will have, when known, so that no
+    more is taken than it needs. free: bytes free on the device, measured when None.
+    Raises UsageError, with the arithmetic, when the budget holds less than one unit.
+    """
+    each = info.kv_bytes_per_token
+    if asked is not None:
+        entries = int(asked) // each if isinstance(asked, Bytes) else int(asked)
+        what = f"{int(asked):,} bytes / {each:,} per entry = {entries:,} entries" if isinstance(asked, Bytes) else ""
+        return _checked(Allowance(entries, entries * each, "asked for"), unit, each, what)
+    free = free_bytes(info.device) if free is None else free
+    share = CPU_SHARE if info.device.startswith("cpu") else ACCELERATOR_SHARE
+    fits = max(0, int(free * share) // each - prefix - turn)
+    entries, reason = fits, f"{share:.0%} of {free / 1e9:.1f} GB free on {info.device}"
+    context = info.context - prefix - turn
+    if context < entries:
+        entries, reason = context, f"the model's context of {info.context:,}"
+    needed = None if units is None else max(1, units) * (unit + ROWS_MARGIN)
+    if needed is not None and needed < entries:
+        entries, reason = needed, "the whole video fits"
+    return _checked(Allowance(entries, entries * each, reason), unit, each, reason)
+
+
+def one_budget(session: int | None, policy: int) -> int | None:
+    """The one budget asked for by the session (None: not at all) and the cache policy (0: not at all), None if neither.
+
+    Raises UsageError when both ask and differ, or one asks for less than an entry.
+    """
+    if session is not None and session < 1:
+        raise UsageError(f"the cache budget must be at least one entry, not {session}")
+    if session is not None and policy and (type(session), session) != (type(policy), policy):
+        raise UsageError(
+            f"two cache budgets: {session} for the session and {policy} for its cache policy", "give one of them"
+        )
+    return session or policy or None
+
+
+def _checked(allowance: Allowance, unit: int, each: int, what: str) -> Allowance:
+    if allowance.entries < unit:
+        raise UsageError(
+            f"the cache budget of {allowance.entries:,} entries{f' ({what})' if what else ''} is smaller than one unit "
+            f"of {unit:,} rows x {each:,} bytes = {unit * each:,} bytes",
+            f"raise --budget to {unit:,} or more, lower --pixels, or prune with -m uniform",
+        )
+    return allowance
+
+
+def free_bytes(device: str) -> int:
+    """Bytes a session could take on `device` now; what the process holds there without using it is free too."""
+    from vtc_cli.models.device import available_memory
+
+    free = available_memory(device)
+    if device.startswith("cuda"):
+        import torch
+
+        free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return max(0, free)

@@ -1,0 +1,205 @@
+"""One model watching one video: units go in, the cache stays within its budget, questions leave no trace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import torch
+
+from vtc_cli.engine.answer import Answer
+from vtc_cli.engine.budget import Allowance, one_budget
+from vtc_cli.engine.context import Context, Placed, memory
+from vtc_cli.engine.meter import Meter
+from vtc_cli.engine.prune import Pruning
+from vtc_cli.engine.turn import Turn
+from vtc_cli.errors import UsageError
+from vtc_cli.methods.registry import resolve
+from vtc_cli.methods.stages import CachePolicy, Kept, TokenPruner
+from vtc_cli.models.contract import Cursor, Geometry, Span, Unit, VideoLM
+from vtc_cli.video.frame import Frame
+
+
+class Session:
+    """A model watching a video, ready to be asked at any moment.
+
+    Memory is bounded: one chunk of frames, and one cache of pinned prefix + budget + room for a turn. At every step
+    of watching the cache holds at most `budget` entries besides the prefix; a question adds its own rows for as long
+    as it lasts.
+
+    The result does not depend on how frames are dealt to `watch` calls, nor on `chunk`: units are cut from the whole
+    sequence of frames, and the cache is compacted just before the unit that would not fit.
+
+    pruner, cache: a method, its text form (`uniform:retain=1/4`), or None: keep every row; evict nothing, and refuse
+    the frame that no longer fits. A method object serves one session at a time.
+    budget: entries after the prefix, or `Bytes`; None takes the policy's own, else what fits the device.
+    geometry: the fixed resolution; None derives it from the first frame and `pixels`, a budget per frame.
+    question: the question to come, for a pruner that looks at it. Others may be asked too; the pruning stays.
+    chunk: units encoded and forwarded together; more is faster, and holds more frames.
+    units: how many units the video will have, if known: a default budget then takes no more than they need.
+    max_turn: entries reserved for a question and its answer. evidence: measure which moments an answer looked at.
+
+    Raises UsageError: impossible values, a method of another stage, a need that cannot be met.
+    """
+
+    @torch.no_grad()
+    def __init__(
+        self,
+        model: VideoLM,
+        *,
+        pruner: TokenPruner | str | None = None,
+        cache: CachePolicy | str | None = "window",
+        budget: int | None = None,
+        geometry: Geometry | None = None,
+        pixels: int | None = None,
+        question: str | None = None,
+        chunk: int = 1,
+        system: str | None = None,
+        units: int | None = None,
+        max_turn: int = 1024,
+        evidence: bool = True,
+        meter: Meter | None = None,
+    ):
+        if chunk < 1 or max_turn < 1:
+            raise UsageError(f"chunk and max_turn must be at least 1, not {chunk} and {max_turn}")
+        if geometry is not None and pixels is not None:
+            raise UsageError("geometry and pixels both fix the resolution: give one")
+        policy = resolve(cache, CachePolicy)  # type: ignore[type-abstract]
+        asked = one_budget(budget, policy.budget if policy else 0)
+        self.model = model
+        self.meter = meter or Meter(model.info.device)
+        self.geometry = geometry
+        self._pixels = pixels
+        self._chunk = chunk
+        self._turn = max_turn
+        self._evidence = evidence
+        self._pruning = Pruning(resolve(pruner, TokenPruner), model, question)  # type: ignore[type-abstract]
+        self._context = Context(model, policy, self.meter, asked=asked, expected=units, turn=max_turn, system=system)
+        if policy is not None:
+            policy.reset()
+        self._tail: list[Frame] = []
+        self._cut: list[Placed] | None = None
+
+    @property
+    def allowance(self) -> Allowance | None:
+        """The budget in entries and bytes, and why; None until the first unit."""
+        return self._context.allowance
+
+    @property
+    def context(self) -> int:
+        """Entries per layer in the cache now, pinned prefix included."""
+        return self._context.held
+
+    @property
+    def entries(self) -> int:
+        """Entries per layer that count against the budget now."""
+        return self._context.entries
+
+    @property
+    def kv_bytes(self) -> int:
+        """Bytes of the keys and values in use now, from the tensors. Peaks are in `meter.peaks`."""
+        return self._context.nbytes
+
+    @property
+    def evicted(self) -> int:
+        """Entries per layer and head dropped so far."""
+        return self.meter.counts["evicted"]
+
+    @property
+    def units(self) -> int:
+        """Units taken in so far, a cut one not among them."""
+        return self._context.units
+
+    def watch(self, frames: Iterable[Frame]) -> None:
+        """Take in frames, in time order. May be called again, also after questions; the video simply goes on.
+
+        A unit cut by the end of `frames` waits for its missing frame in the next call. A question in between sees it
+        completed with its last frame repeated, as the model was trained to see a video's end.
+
+        Raises UsageError when a unit cannot fit the budget, MachineError when memory runs out; the frames of that
+        chunk are lost, and the session can still be asked about what it had taken in.
+        """
+        per_unit = self.model.info.frames_per_unit
+        for frame in self.meter.waited(frames):
+            self.meter.add("frames")
+            self._cut = None
+            self._tail.append(frame)
+            if len(self._tail) == per_unit * self._chunk:
+                self._take(len(self._tail))
+        self._take(len(self._tail) // per_unit * per_unit)
+
+    def ask(
+        self,
+        question: str,
+        *,
+        choices: Mapping[str, str] | None = None,
+        temperature: float = 0.0,
+        seed: int = 0,
+        max_new_tokens: int = 128,
+        on_token: Callable[[str], None] | None = None,
+    ) -> Answer:
+        """Answer from what was watched so far. Asking never changes the memory, even when it fails.
+
+        choices: label -> text of the option; the answer is then the likeliest label, and nothing is generated.
+        temperature: 0 is greedy; else tokens are drawn with `seed`, the same each time.
+        on_token: called with pieces of the text as they are written; joined they are the answer.
+        Raises UsageError: nothing watched, impossible values, or a question and answer longer than the room reserved
+        for a turn, before any forward.
+        """
+        began = time.perf_counter()
+        turn = Turn(question, dict(choices or {}), temperature, seed, max_new_tokens, on_token, self._evidence)
+        with torch.no_grad():
+            if not self.units and not self._tail:
+                raise UsageError("nothing has been watched yet", "call watch() with frames first")
+            turn.check(self._context, self._turn)
+            with self.meter.time("first_token"):
+                cut = self._complete()
+            return turn.take(self._context, cut, began)
+
+    @torch.no_grad()
+    def _take(self, count: int) -> None:
+        """Encode and append the first `count` waiting frames (whole units), compacting where the budget demands it."""
+        if not count:
+            return
+        frames, self._tail = self._tail[:count], self._tail[count:]
+        with self.meter.time("vision"):
+            units = self._encode(frames)
+        waiting: list[Placed] = []
+        cursor, context = self._context.cursor, self._context
+        for unit in units:
+            with self.meter.time("method"):
+                kept = self._pruning.keep(unit)
+            span = self._place(cursor, unit, kept)
+            context.start(len(span))
+            if not context.room(sum(len(placed) for _, placed in waiting) + len(span)):
+                context.append(waiting)
+                waiting = []
+                context.make_room(len(span))
+            waiting.append((unit, span))
+            cursor = span.cursor
+        context.append(waiting)
+
+    def _complete(self) -> list[Placed]:
+        """The cut unit at the end of what was watched, completed and placed; computed once, never remembered."""
+        if self._cut is None:
+            self._cut = []
+            if self._tail:
+                unit = self._encode(self._tail)[0]
+                span = self._place(self._context.cursor, unit, self._pruning.peek(unit))
+                self._context.start(len(span))
+                self._cut = [(unit, span)]
+        return self._cut
+
+    def _encode(self, frames: Sequence[Frame]) -> list[Unit]:
+        if self.geometry is None:
+            height, width = frames[0].image.shape[-2:]
+            self.geometry = self.model.geometry((width, height), self._pixels)
+        with memory(f"encoding {len(frames)} frames of {self.geometry.patches:,} patches per unit"):
+            units = self.model.encode(frames, self.geometry, first=self.units, capture=self._pruning.capture)
+        self.meter.forward("vision", self.geometry.patches, 0, times=len(units))
+        return units
+
+    def _place(self, cursor: Cursor, unit: Unit, kept: Kept | None) -> Span:
+        if kept is None:
+            return self.model.place(cursor, unit)
+        return self.model.place(cursor, unit, kept.indices, kept.tokens)
