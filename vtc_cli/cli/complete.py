@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-READERS = ("auto", "pyav", "decord", "torchcodec", "frames")
-
 
 def complete_methods(incomplete: str) -> list[str]:
     """Names of the installed methods."""
@@ -22,4 +20,6 @@ def complete_models(incomplete: str) -> list[str]:
 
 def complete_readers(incomplete: str) -> list[str]:
     """Names of the video readers."""
+    from vtc_cli.video.open import READERS
+
     return [name for name in READERS if name.startswith(incomplete)]

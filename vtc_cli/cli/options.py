@@ -64,7 +64,7 @@ Reader = Annotated[
         metavar="NAME",
         rich_help_panel=VIDEO,
         autocompletion=complete_readers,
-        help="auto, pyav, decord, torchcodec or frames.  [default: auto]",
+        help="auto, pyav, decord, torchcodec, frames or opencv.  [default: auto]",
     ),
 ]
 

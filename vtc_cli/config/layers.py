@@ -14,6 +14,7 @@ from vtc_cli.errors import UsageError
 from vtc_cli.jobs.settings import SETTING_FIELDS, Settings, parse_flag
 
 PROJECT_FILE = "vtc.toml"
+_FLAG, _VARIABLE = "flag", "variable"
 
 
 @dataclass(frozen=True)
@@ -76,19 +77,20 @@ def effective(
     """
     environ = os.environ if environ is None else environ
     table = keys()
-    layers: list[tuple[Mapping[str, object], Callable[[Key], str]]] = [
-        (_given(flags), lambda key: f"--{key.written}"),
-        (_variables(environ, table), lambda key: key.variable),
+    user = user_file(environ)
+    layers: list[tuple[Mapping[str, object], str]] = [
+        (_given(flags), _FLAG),
+        (_variables(environ, table), _VARIABLE),
+        (read_file((folder or Path.cwd()) / PROJECT_FILE, f"./{PROJECT_FILE}", table), f"./{PROJECT_FILE}"),
+        (read_file(user, str(user), table), str(user)),
     ]
-    project = (folder or Path.cwd()) / PROJECT_FILE
-    for path, shown in ((project, f"./{PROJECT_FILE}"), (user_file(environ), str(user_file(environ)))):
-        layers.append((read_file(path, shown, table), lambda key, shown=shown: shown))
     values = {}
     for name, key in table.items():
         values[name] = Value(key, key.default, "default")
-        for layer, origin in layers:
+        for layer, place in layers:
             if name in layer:
-                values[name] = Value(key, _parse(key, layer[name], origin(key)), origin(key))
+                origin = {_FLAG: f"--{key.written}", _VARIABLE: key.variable}.get(place, place)
+                values[name] = Value(key, _parse(key, layer[name], origin), origin)
                 break
     return values
 

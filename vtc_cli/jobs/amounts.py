@@ -1,9 +1,11 @@
-"""Amounts as people write and read them: sizes, token budgets, floating-point operations."""
+"""Amounts as people write them: sizes and cache budgets."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+
+from vtc_cli.methods.options import Bytes
 
 _UNITS = {
     "": 1, "b": 1,
@@ -25,12 +27,10 @@ class Budget:
     def __str__(self) -> str:
         return f"{self.tokens}" if self.bytes is None else f"{self.bytes}B"
 
-    def in_tokens(self, bytes_per_token: int) -> int:
-        """The budget in tokens for a model whose cache costs `bytes_per_token`. Raises ValueError below one token."""
-        tokens = self.tokens if self.tokens is not None else (self.bytes or 0) // bytes_per_token
-        if tokens < 1:
-            raise ValueError(f"{self} holds less than one token ({bytes_per_token} bytes each)")
-        return tokens
+    @property
+    def amount(self) -> int:
+        """As the engine takes it: a count of entries, or `Bytes`."""
+        return Bytes(self.bytes) if self.tokens is None and self.bytes is not None else int(self.tokens or 0)
 
 
 def parse_budget(value: object) -> Budget:
@@ -56,19 +56,3 @@ def parse_bytes(value: object) -> int:
     if amount < 1:
         raise ValueError("must be at least 1 byte")
     return amount
-
-
-def size(amount: float) -> str:
-    """Bytes for people: `302 MB`, `1.21 GB`, decimal units."""
-    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if amount >= factor:
-            return f"{amount / factor:.3g} {unit}"
-    return f"{int(amount)} B"
-
-
-def flops(amount: float) -> str:
-    """Floating-point operations for people: `2.3 TFLOP`."""
-    for unit, factor in (("PFLOP", 1e15), ("TFLOP", 1e12), ("GFLOP", 1e9), ("MFLOP", 1e6)):
-        if amount >= factor:
-            return f"{amount / factor:.3g} {unit}"
-    return f"{amount:.3g} FLOP"

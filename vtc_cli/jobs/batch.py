@@ -23,8 +23,8 @@ class Answerer(Protocol):
         """The video, not yet decoded. Raises VtcError."""
         ...
 
-    def identity(self, clip: Clip, question: Question) -> str:
-        """The id its record will have: same clip, question and settings, same id."""
+    def identity(self, clip: Clip, question: Question) -> str | None:
+        """The id its record will have (same clip, question, settings: same id); None where no one can know."""
         ...
 
     def prepare(self) -> None:

@@ -74,7 +74,7 @@ def _devices() -> Iterator[Check]:
     import psutil
     import torch
 
-    from vtc_cli.jobs.amounts import size
+    from vtc_cli.report.units import size
 
     memory = psutil.virtual_memory()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -179,7 +179,7 @@ def _plugins() -> Iterator[Check]:
 
 
 def _models() -> Iterator[Check]:
-    from vtc_cli.jobs.amounts import size
+    from vtc_cli.report.units import size
     from vtc_cli.jobs.inventory import model_rows
     from vtc_cli.models.registry import TINY
 
@@ -200,12 +200,12 @@ def _hub(cached: bool) -> Check:
     where = f"cache {constants.HF_HUB_CACHE}"
     if constants.HF_HUB_OFFLINE:
         return Check("models", "hub", "ok" if cached else "warning", f"offline by HF_HUB_OFFLINE; {where}")
-    import httpx
+    from huggingface_hub.utils import get_session
 
     try:
-        # No redirect and no retry: one small request says whether anything answers.
-        httpx.head(constants.ENDPOINT, timeout=5.0)
-    except httpx.HTTPError as error:
+        # One small request without retries says whether anything answers; proxies and certificates are the library's.
+        get_session().head(constants.ENDPOINT, timeout=5.0)
+    except Exception as error:
         fix = "models already in the cache and `--model tiny` work; set HF_HUB_OFFLINE=1 to stop trying"
         return Check(
             "models", "hub", "warning", f"{constants.ENDPOINT} not reachable ({_one_line(error)}); {where}", fix

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,12 +27,6 @@ class Question:
     choices: Mapping[str, str] | None = None
     id: str | None = None
     truth: str | None = None
-
-    @property
-    def key(self) -> str:
-        """What makes two questions the same when a batch is resumed: text and choices, not the id."""
-        choices = sorted(self.choices.items()) if self.choices else []
-        return hashlib.blake2b(json.dumps([self.text, choices]).encode(), digest_size=8).hexdigest()
 
 
 def parse_choices(items: Sequence[str]) -> dict[str, str] | None:

@@ -41,13 +41,15 @@ def read_request(
     files: a list of paths, `-` for stdin. stdin: read once, by at most one of the three who may. Raises UsageError.
     """
     named, asked = list(inputs), questions
-    text = None
+    text: str | None = None
     if asked is None:
         if not named:
             raise UsageError("no video and no question", 'write it like: vtc ask clip.mp4 "what happens?"')
-        text = named.pop()
-        if text.startswith("@") and len(text) > 1:
-            text, asked = None, text[1:]
+        last = named.pop()
+        if last.startswith("@") and len(last) > 1:
+            asked = last[1:]
+        else:
+            text = last
     if null and files is None:
         raise UsageError("-0 describes --files, which is not given")
     claims = [

@@ -103,7 +103,7 @@ class Settings:
     attention: str = _setting("auto", _text, "attention kernel: auto, sdpa, eager, flash_attention_2")
     trust_remote_code: bool = _setting(False, parse_flag, "run code that comes with the model")
     method: tuple[str, ...] = _setting((), _methods, "compression methods, NAME[:key=value,...]")
-    reader: str = _setting("auto", _text, "video reader: auto, pyav, decord, torchcodec, frames")
+    reader: str = _setting("auto", _text, "video reader: auto, pyav, decord, torchcodec, frames, opencv")
     fps: float = _setting(1.0, _number(0, above=True), "frames watched per second of video")
     max_frames: int | None = _setting(None, _integer(1), "at most this many frames, spread over the video")
     start: float = _setting(0.0, _time, "begin here: seconds, MM:SS or HH:MM:SS")

@@ -1,0 +1,336 @@
+"""Answering questions about one video: open, watch once, ask, and put every figure into the record."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from vtc_cli.errors import UsageError, VideoError, VtcError
+from vtc_cli.jobs.events import Events
+from vtc_cli.jobs.questions import Question
+from vtc_cli.jobs.settings import Settings
+from vtc_cli.jobs.sources import is_live
+from vtc_cli.methods.registry import Chosen, choose, choose_all
+from vtc_cli.models.registry import AUTO
+from vtc_cli.report.facts import Asked, CacheFacts, Evidence, MethodFacts, Outcome, Sampling
+from vtc_cli.report.identity import fingerprint, record_id
+from vtc_cli.report.units import clock
+from vtc_cli.video.frame import Clip, Frame
+from vtc_cli.video.sampling import SamplingPlan, plan_sampling
+
+if TYPE_CHECKING:
+    from vtc_cli.engine.answer import Answer
+    from vtc_cli.engine.session import Session
+    from vtc_cli.models.contract import Geometry, VideoLM
+    from vtc_cli.report.memory import MemoryWatch
+
+DEFAULT_CACHE = "window"
+STAGES = ("pruner", "cache")
+QUESTION_ROOM = 1024  # cache entries kept free for a question, besides those of its answer
+AHEAD_BYTES = 128 * 2**20  # of decoded frames that may wait for the model
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One session after watching. seconds: wall time of it, and of opening and watching together."""
+
+    session: Session
+    plan: SamplingPlan
+    geometry: Geometry
+    decode_seconds: float
+    watch_seconds: float
+    cold_seconds: float
+
+
+def methods_of(settings: Settings) -> dict[str, Chosen]:
+    """The methods to run, by stage, the default cache policy among them. Raises UsageError."""
+    chosen = choose_all(settings.method)
+    for stage, method in chosen.items():
+        if stage not in STAGES:
+            raise UsageError(
+                f"method `{method.name}` fills the stage `{stage}`, which answering does not run yet",
+                f"choose methods of the stages {' and '.join(STAGES)}",
+            )
+    if "cache" not in chosen:
+        chosen["cache"] = choose(DEFAULT_CACHE)
+    return chosen
+
+
+def resolve_model(settings: Settings) -> Settings:
+    """The same settings with the model that `auto` stands for on this machine. Raises MachineError when none fits."""
+    if settings.model != AUTO or settings.revision is not None:
+        return settings
+    from vtc_cli.models.auto import choose as choose_model
+    from vtc_cli.models.catalog import RECOMMENDED
+    from vtc_cli.models.device import available_memory, pick_device, pick_dtype
+
+    device, _ = pick_device(settings.device)
+    memory = available_memory(device)
+    dtype, _ = pick_dtype(settings.dtype, device, RECOMMENDED[0].parameters, memory)
+    return replace(settings, model=choose_model(memory, device, dtype).id)
+
+
+def default_chunk(device: str) -> int:
+    """Units per forward. Answers do not depend on it; an accelerator needs more of them to be busy."""
+    return 4 if device.startswith("cpu") else 8
+
+
+def answer_video(
+    model: VideoLM, source: str, questions: Sequence[Question], settings: Settings, events: Events | None = None
+) -> Iterator[Record]:
+    """Records of all questions about one video, watched once. Raises VtcError when it cannot be read.
+
+    model: as `load_model` returns it. The record of each answer has the schema `vtc.answer/1`.
+    """
+    runner = Runner(replace(settings, model=model.info.name), events, model=model)
+    clip = runner.open(source)
+    try:
+        yield from runner.answer(clip, questions)
+    finally:
+        clip.close()
+
+
+class Runner:
+    """A model with its settings, answering about one video after another. The model is loaded when first needed.
+
+    Raises UsageError at once for a method that does not exist or does not fit.
+    """
+
+    def __init__(self, settings: Settings, events: Events | None = None, model: VideoLM | None = None):
+        self.methods = methods_of(settings)
+        self.settings = settings if model is not None else resolve_model(settings)
+        self.events = events or Events()
+        self._plain = self.settings.as_dict()
+        self._fingerprint = fingerprint(self._plain)
+        self._model: VideoLM | None = None
+        self._load_seconds: float | None = None
+        self._open_seconds = 0.0
+        self._memory: MemoryWatch | None = None
+        if model is not None:
+            self._take(model)
+
+    def open(self, source: str) -> Clip:
+        """The video, its facts read and nothing decoded. Raises VideoError, UsageError for one without an end."""
+        from vtc_cli.video import open_clip
+
+        settings = self.settings
+        if is_live(source) and settings.end is None and settings.max_frames is None:
+            raise UsageError(f"{source} has no end", "say how long to watch: --end 30 or --max-frames 100")
+        began = time.perf_counter()
+        clip = open_clip(source, settings.reader)
+        self._open_seconds = time.perf_counter() - began
+        return clip
+
+    def identity(self, clip: Clip, question: Question) -> str | None:
+        """The id its record will have; None where the video cannot be recognised again (a pipe, a camera)."""
+        if clip.info.digest is None:
+            return None
+        return record_id(clip.info.digest, question.text, self._fingerprint, question.choices)
+
+    def prepare(self) -> None:
+        """Load the model, once. Raises MachineError, UsageError."""
+        if self._model is not None:
+            return
+        from vtc_cli.models import load_model
+
+        settings = self.settings
+        self.events.loading(settings.model)
+        began = time.perf_counter()
+        model = load_model(
+            settings.model,
+            revision=settings.revision,
+            device=settings.device,
+            dtype=settings.dtype,
+            attention=settings.attention,
+            trust_remote_code=settings.trust_remote_code,
+        )
+        self._load_seconds = time.perf_counter() - began
+        self._take(model)
+
+    def answer(self, clip: Clip, questions: Sequence[Question]) -> Iterator[Record]:
+        """One record per question, in order.
+
+        The video is watched once for all of them, unless the pruner looks at the question: then once for each.
+        Raises VtcError.
+        """
+        self.prepare()
+        pruner = self.methods.get("pruner")
+        if pruner is not None and "query" in pruner.method.needs:
+            for question in questions:
+                yield self._ask(clip, self._watch(clip, question.text), question, first=True)
+            return
+        watched = self._watch(clip, None)
+        for index, question in enumerate(questions):
+            yield self._ask(clip, watched, question, first=index == 0)
+
+    def failure(self, source: str, clip: Clip | None, question: Question, error: VtcError) -> Record:
+        """The record of a question that could not be answered."""
+        from vtc_cli.report.record import build_record
+
+        return build_record(
+            video=source,
+            asked=Asked(question.text, question.choices, question.id),
+            settings=self._plain,
+            clip=clip.info if clip is not None else None,
+            model=self._model.info if self._model is not None else None,
+            methods=self._facts(),
+            error=error,
+        )
+
+    def _take(self, model: VideoLM) -> None:
+        from vtc_cli.report.memory import MemoryWatch
+
+        self._model = model
+        self._memory = MemoryWatch(model.info.device)
+
+    def _watch(self, clip: Clip, question: str | None) -> Watched:
+        from vtc_cli.engine.session import Session
+        from vtc_cli.video import prefetch
+
+        model, settings = self._loaded(), self.settings
+        began = time.perf_counter()
+        plan = plan_sampling(clip.info, settings.fps, settings.max_frames, settings.start, settings.end)
+        geometry = model.geometry(clip.info.size, settings.pixels)
+        chunk = settings.chunk or default_chunk(model.info.device)
+        pruner = self.methods.get("pruner")
+        session = Session(
+            model,
+            pruner=pruner.method if pruner is not None else None,  # type: ignore[arg-type]
+            cache=self.methods["cache"].method,  # type: ignore[arg-type]
+            budget=settings.budget.amount if settings.budget is not None else None,
+            geometry=geometry,
+            question=question,
+            chunk=chunk,
+            system=settings.system,
+            units=None if plan.frames is None else -(-plan.frames // model.info.frames_per_unit),
+            max_turn=QUESTION_ROOM + settings.max_new_tokens,
+        )
+        self.events.watching(clip.info.source, clip.info, plan.frames)
+        assert self._memory is not None
+        self._memory.begin()
+        with prefetch(plan.frames_of(clip), frames_ahead(chunk * model.info.frames_per_unit, clip.info.size)) as ahead:
+            session.watch(self._seen(ahead, session))
+            decode_seconds = ahead.decode_seconds
+        self.events.watched()
+        frames = session.meter.counts["frames"]
+        if not frames:
+            raise VideoError(f"{clip.info.source}: not one frame could be read between the times asked for")
+        if clip.damage is not None:
+            self.events.warning(
+                f"{clip.info.source} stops at {clock(clip.damage.time)} ({clip.damage.reason}); "
+                f"answering from the {frames:,} frame{'s' if frames > 1 else ''} before"
+            )
+        watch_seconds = time.perf_counter() - began
+        return Watched(session, plan, geometry, decode_seconds, watch_seconds, self._open_seconds + watch_seconds)
+
+    def _seen(self, frames: Iterator[Frame], session: Session) -> Iterator[Frame]:
+        """The same frames; memory is read and progress told each time the engine comes back for the next."""
+        assert self._memory is not None
+        for frame in frames:
+            now = frame.time
+            yield frame
+            del frame
+            self._memory.sample(now, session.kv_bytes)
+            self.events.frame(now)
+
+    def _ask(self, clip: Clip, watched: Watched, question: Question, first: bool) -> Record:
+        from vtc_cli.report import measured
+        from vtc_cli.report.record import build_record
+
+        settings, session = self.settings, watched.session
+        before = copy.deepcopy(session.meter.sums)
+        self.events.asking(question)
+        answer = session.ask(
+            question.text,
+            choices=question.choices,
+            temperature=settings.temperature,
+            seed=settings.seed,
+            max_new_tokens=settings.max_new_tokens,
+            on_token=self.events.token,
+        )
+        assert self._memory is not None
+        cold = watched.cold_seconds + answer.seconds["first_token"] if first else None
+        return build_record(
+            video=clip.info.source,
+            asked=Asked(question.text, question.choices, question.id),
+            settings=self._plain,
+            clip=clip.info,
+            model=self._loaded().info,
+            sampling=self._sampling(watched),
+            methods=self._facts(),
+            cache=self._cache(session, answer),
+            outcome=_outcome(answer),
+            damage=clip.damage,
+            counts=measured.counts(session.meter.counts, answer.counts),
+            work=measured.work(session.meter.sums, before),
+            seconds=measured.seconds(
+                {**session.meter.seconds, "decode": watched.decode_seconds},
+                answer.seconds,
+                load=self._load_seconds,
+                watch=watched.watch_seconds,
+                first_token_cold=cold,
+            ),
+            memory=self._memory.use(),
+            threads=_threads(),
+            reused=not first,
+        )
+
+    def _sampling(self, watched: Watched) -> Sampling:
+        plan, geometry, pruner = watched.plan, watched.geometry, self.methods.get("pruner")
+        tokens = geometry.tokens
+        return Sampling(
+            fps=plan.fps,
+            start=plan.start,
+            end=plan.end,
+            frames=plan.frames,
+            frames_per_unit=self._loaded().info.frames_per_unit,
+            size=(geometry.size[1], geometry.size[0]),
+            grid=geometry.grid,
+            tokens_per_unit=tokens,
+            kept_per_unit=tokens if pruner is None else pruner.method.budget(tokens),  # type: ignore[attr-defined]
+        )
+
+    def _cache(self, session: Session, answer: Answer) -> CacheFacts:
+        allowance, peaks = session.allowance, session.meter.peaks
+        return CacheFacts(
+            policy=self.methods["cache"].name,
+            budget_entries=allowance.entries if allowance is not None else None,
+            budget_bytes=allowance.bytes if allowance is not None else None,
+            reason=allowance.reason if allowance is not None else None,
+            entries_peak=peaks.get("kv_budgeted_entries"),
+            bytes_peak=peaks.get("kv_budgeted_bytes"),
+            evicted=answer.evicted,
+            compactions=session.meter.counts["compactions"],
+        )
+
+    def _facts(self) -> list[MethodFacts]:
+        return [
+            MethodFacts(chosen.stage, chosen.name, chosen.options, chosen.distribution, chosen.version)
+            for chosen in self.methods.values()
+        ]
+
+    def _loaded(self) -> VideoLM:
+        if self._model is None:
+            raise RuntimeError("prepare() has not been called")
+        return self._model
+
+
+def frames_ahead(wanted: int, size: tuple[int, int]) -> int:
+    """How many frames may wait: what one step takes, within `AHEAD_BYTES`. size: (width, height), pixels."""
+    return max(2, min(wanted, AHEAD_BYTES // (3 * size[0] * size[1] or 1)))
+
+
+def _outcome(answer: Answer) -> Outcome:
+    evidence = None if answer.evidence is None else [Evidence(item.time, item.score) for item in answer.evidence]
+    return Outcome(answer.text, answer.posterior, answer.finish, evidence, answer.notes)
+
+
+def _threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
