@@ -16,7 +16,7 @@ class Optimiser:
     named: the parameters to train. peak: learning rate of both (Muon's is matched to AdamW's update size).
     """
 
-    def __init__(self, named: Iterable[tuple[str, nn.Parameter]], peak: float, steps: int, warmup: int = 150):
+    def __init__(self, named: Iterable[tuple[str, nn.Parameter]], peak: float, steps: int):
         matrices, rest = [], []
         for name, parameter in named:
             # The mergers' wide matrices would cost more to orthogonalise than the rest of a step.
@@ -27,7 +27,7 @@ class Optimiser:
             torch.optim.Muon(matrices, lr=peak, weight_decay=0.02, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(rest, lr=peak, betas=(0.9, 0.98), weight_decay=0.0),
         ]
-        self.peak, self.steps, self.warmup = peak, steps, warmup
+        self.peak, self.steps, self.warmup = peak, steps, min(150, steps // 8 + 1)
 
     def rate(self, step: int) -> float:
         """Learning rate at a step."""

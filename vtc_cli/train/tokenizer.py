@@ -40,7 +40,7 @@ def corpus(films: int = 3000) -> Iterator[str]:
             letters = "ABCDEF"
             options = rng.permutation(question.options)[:4]
             yield "".join(f"\n{letter}. {option}" for letter, option in zip(letters, options, strict=False))
-    yield from ("What happens?", "Describe the video.", "Answer with the letter of the correct option.") * 20
+    yield from ("What happens?", "Describe the video.", "Answer with the letter of the correct option only.") * 20
 
 
 def make_tokenizer(folder: Path, vocabulary: int = 512) -> None:

@@ -1,0 +1,58 @@
+"""Training's batched forwards are the library's model, number for number."""
+
+import pytest
+import torch
+
+from vtc_cli.train import forward
+from vtc_cli.train.architecture import build
+
+VOCABULARY = {
+    "<|endoftext|>": 0,
+    "<|im_end|>": 2,
+    "<|vision_start|>": 3,
+    "<|vision_end|>": 4,
+    "<|image_pad|>": 5,
+    "<|video_pad|>": 6,
+    "size": 300,
+}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build(VOCABULARY, depth=3, hidden=128, layers=3, text_hidden=128)
+
+
+@pytest.mark.parametrize("grid", [(8, 8), (6, 10), (3, 5), (1, 2)])
+def test_tower(model, grid):
+    tower = model.model.visual
+    frames = torch.randn(3, 2, 3, grid[0] * 16, grid[1] * 16, generator=torch.Generator().manual_seed(1))
+    rows = forward.patch_rows(frames, 8, 2)
+    tokens, deep = forward.see(tower, rows, grid)
+    wanted = tower(rows.flatten(0, 1), grid_thw=torch.tensor([[1, grid[0] * 2, grid[1] * 2]] * 3))
+    assert torch.allclose(tokens.flatten(0, 1), wanted.pooler_output, atol=1e-4)
+    assert len(deep) == len(wanted.deepstack_features) == 2
+    for ours, theirs in zip(deep, wanted.deepstack_features, strict=True):
+        assert torch.allclose(ours.flatten(0, 1), theirs, atol=1e-4)
+
+
+def test_decoder(model):
+    decoder = model.model.language_model
+    generator = torch.Generator().manual_seed(2)
+    embeds = torch.randn(2, 60, 128, generator=generator)
+    visual = torch.arange(4, 52)
+    positions = torch.arange(60).expand(3, -1).clone()
+    positions[1, visual] = 4 + torch.arange(48) // 8
+    positions[2, visual] = 4 + torch.arange(48) % 8
+    deep = [torch.randn(2, 48, 128, generator=generator) for _ in range(2)]
+    mask = torch.full((60, 60), float("-inf")).triu(1)
+    ours = forward.read(decoder, embeds, positions, mask, visual, deep)
+    where = torch.zeros(2, 60, dtype=torch.bool)
+    where[:, visual] = True
+    theirs = decoder(
+        inputs_embeds=embeds,
+        position_ids=positions[:, None].expand(3, 2, -1),
+        visual_pos_masks=where,
+        deepstack_visual_embeds=[level.flatten(0, 1) for level in deep],
+        use_cache=False,
+    ).last_hidden_state
+    assert torch.allclose(ours, theirs, atol=1e-4)
