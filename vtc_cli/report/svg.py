@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import re
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ def picture(transcript: bytes, columns: int = 100, title: str = "vtc") -> str:
     console = Console(record=True, width=columns, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     for line in screen(transcript, columns):
         console.print(line, no_wrap=True, overflow="crop", crop=True)
-    usual = Console.export_svg.__kwdefaults__["code_format"]
+    usual = inspect.signature(Console.export_svg).parameters["code_format"].default
     layout = re.sub(r"@font-face \{\{.*?\}\}", "", usual, flags=re.DOTALL)  # they load fonts from the web
     return console.export_svg(title=title, theme=DIMMED_MONOKAI, code_format=layout, unique_id="terminal")
 
