@@ -104,7 +104,7 @@ def test_positions_equal_the_librarys(model: Qwen3VL, reference: Any) -> None:
 
 def test_decoding_continues_as_the_library_does(model: Qwen3VL, reference: Any) -> None:
     images = random_pixels(4, 3 * CELL, 3 * CELL, seed=5)
-    frames, units = watch(model, images)
+    _, units = watch(model, images)
     spans = spans_of(model, units)
     logits, cache = chunked(model, spans, 2)
     cursor, chosen = spans[-1].cursor, []

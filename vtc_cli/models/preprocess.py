@@ -142,16 +142,14 @@ def _fit(height: int, width: int, factor: int, least: int, most: int) -> tuple[i
         scale = max(factor / height, factor / width)
         height, width = int(height * scale), int(width * scale)
     rows, columns = round(height / factor), round(width / factor)
-    pixels = rows * columns * factor**2
-    if pixels > most:
-        shrink = sqrt(height * width / most)
-        rows, columns = max(1, floor(height / shrink / factor)), max(1, floor(width / shrink / factor))
-    elif pixels < least:
+    if rows * columns * factor**2 < least:
         grow = sqrt(least / (height * width))
         rows, columns = ceil(height * grow / factor), ceil(width * grow / factor)
     tokens = most // factor**2
     if rows * columns > tokens:
-        rows, columns = (rows, tokens // rows) if rows <= columns else (tokens // columns, columns)
+        shrink = sqrt(height * width / most)
+        rows, columns = max(1, floor(height / shrink / factor)), max(1, floor(width / shrink / factor))
+        rows, columns = min(rows, tokens), min(columns, tokens)
     return rows, columns
 
 

@@ -1,0 +1,102 @@
+"""A model's shape and prompt lengths without its weights: what a plan needs before anything is loaded or downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vtc_cli.errors import MachineError
+from vtc_cli.models.catalog import read_config
+from vtc_cli.models.contract import DecoderDims, Geometry, ModelInfo, TowerDims
+from vtc_cli.models.device import Placement
+from vtc_cli.models.preprocess import Preprocessor
+from vtc_cli.models.prompt import Prompt, multiple_choice, time_tag
+from vtc_cli.models.quiet import quiet
+from vtc_cli.models.registry import family_of
+from vtc_cli.models.weights import DTYPE_BYTES, stored_weights
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """A checkpoint that has not been loaded. info: as the loaded model would report it."""
+
+    info: ModelInfo
+    preprocessor: Preprocessor
+    prompt: Prompt
+    tokenizer: Any
+
+    def geometry(self, size: tuple[int, int], pixels: int | None = None) -> Geometry:
+        """As `VideoLM.geometry`."""
+        return self.preprocessor.geometry(size, pixels)
+
+    def prefix(self, system: str | None = None) -> int:
+        """Rows before the video: the opening and the marker that starts it."""
+        return len(self.prompt.opening(system))
+
+    def around_unit(self, first: float, last: float) -> int:
+        """Rows of a unit that are not visual: its time tag and the pair of markers."""
+        return len(self.tokenizer.encode(time_tag(first, last), add_special_tokens=False)) + 2
+
+    def question(self, text: str, choices: Mapping[str, str] | None = None) -> int:
+        """Rows after the video, up to where the answer starts."""
+        return len(self.prompt.closing(multiple_choice(text, choices) if choices else text))
+
+
+def sketch(folder: Path, placement: Placement, name: str) -> Sketch:
+    """Read a checkpoint folder's configuration and tokenizer; weights need not be there.
+
+    Raises MachineError when a file is missing or unreadable, UsageError when no adapter knows the family.
+    """
+    from transformers import AutoConfig, AutoTokenizer
+
+    family = family_of(read_config(folder), name)
+    with quiet():
+        try:
+            config: Any = AutoConfig.from_pretrained(folder)
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+        except (OSError, ValueError) as error:
+            raise MachineError(f"the configuration of {name} cannot be read: {error}") from error
+    text, vision = config.text_config, config.vision_config
+    try:
+        parameters = stored_weights(folder).parameters
+    except MachineError:  # only the configuration is here
+        parameters = 0
+    decoder = DecoderDims(
+        layers=text.num_hidden_layers,
+        hidden=text.hidden_size,
+        heads=text.num_attention_heads,
+        kv_heads=text.num_key_value_heads,
+        head_dim=text.head_dim,
+        intermediate=text.intermediate_size,
+        vocab=text.vocab_size,
+    )
+    each = DTYPE_BYTES[placement.dtype]
+    info = ModelInfo(
+        name=name,
+        family=family.name,
+        revision=None,
+        device=placement.device,
+        device_reason=placement.device_reason,
+        dtype=placement.dtype,
+        dtype_reason=placement.dtype_reason,
+        attention=placement.attention,
+        parameters=parameters,
+        weight_bytes=parameters * each,
+        context=text.max_position_embeddings,
+        frames_per_unit=vision.temporal_patch_size,
+        tower=TowerDims(
+            layers=vision.depth,
+            hidden=vision.hidden_size,
+            heads=vision.num_heads,
+            intermediate=vision.intermediate_size,
+            patch_inputs=vision.in_channels * vision.temporal_patch_size * vision.patch_size**2,
+            merge=vision.spatial_merge_size,
+            out_hidden=vision.out_hidden_size,
+            deep=len(vision.deepstack_visual_indexes),
+        ),
+        decoder=decoder,
+        kv_bytes_per_token=2 * decoder.layers * decoder.kv_heads * decoder.head_dim * each,
+    )
+    return Sketch(info, Preprocessor.read(folder), Prompt(tokenizer, folder), tokenizer)
