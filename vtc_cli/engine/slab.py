@@ -56,10 +56,12 @@ class SlabLayer(CacheLayerMixin):
         if batch != 1:
             raise ValueError(f"the slab holds one video at a time, not a batch of {batch}")
         self.dtype, self.device = key_states.dtype, key_states.device
-        self.keys = key_states.new_empty((1, heads, self.capacity, width))
-        self.values = value_states.new_empty((1, heads, self.capacity, value_states.shape[-1]))
-        self.unit = torch.empty((heads, self.capacity), dtype=torch.int32, device=self.device)
-        self.patch = torch.empty((heads, self.capacity), dtype=torch.int32, device=self.device)
+        # Tensors born in inference mode could not be compacted outside of it.
+        with torch.inference_mode(False):
+            self.keys = key_states.new_empty((1, heads, self.capacity, width))
+            self.values = value_states.new_empty((1, heads, self.capacity, value_states.shape[-1]))
+            self.unit = torch.empty((heads, self.capacity), dtype=torch.int32, device=self.device)
+            self.patch = torch.empty((heads, self.capacity), dtype=torch.int32, device=self.device)
         self.is_initialized = True
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
