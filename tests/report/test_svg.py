@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from vtc_cli.report.svg import picture, screen
+from vtc_cli.report.svg import CELL, picture, screen
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "record_terminal.py"
 
@@ -67,3 +68,10 @@ def test_script_saves_nothing_when_a_command_fails(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "hm" in done.stderr
     assert not out.exists()
+
+
+def test_indentation_is_drawn_as_a_place_not_as_blanks() -> None:
+    """Some programs that draw SVG drop blanks at the start of a text."""
+    drawn = picture(b"    in\r\nout\r\n", columns=20)
+    (place,) = re.findall(r'x="([\d.]+)"[^>]*textLength="([\d.]+)"[^>]*>in<', drawn)
+    assert place == (f"{4 * CELL:g}", f"{2 * CELL:g}")

@@ -26,7 +26,7 @@ WHOLE = """\
  method      pruner uniform (retain 1/4) · cache window (budget 8192, target 0.75)
  tokens      176,400 seen → 43,200 kept (24.5%) → 7,008 in the cache when asked
              57,800 entries of each layer evicted by window, in 28 compactions
- time        frames 58.1 s · resize 9.00 s · vision 2 min 1 s · method 2.90 s · prefill 31.0 s
+ time        decode 58.1 s · preprocess 9.00 s · vision 2 min 1 s · method 2.90 s · prefill 31.0 s
              watched in 2 min 52 s
              first token 84 ms after the question · 2 min 52 s from opening the video
              12 tokens, 38.2 tok/s

@@ -12,6 +12,7 @@ from vtc_cli.errors import MachineError
 if TYPE_CHECKING:
     from rich.text import Text
 
+CELL = 12.2  # width of a character in rich's layout, units of the picture
 _TALLEST = 2000  # lines of scroll-back a picture may have
 _COLOURS = {"brown": "yellow"}  # pyte's name for colour 3
 
@@ -30,7 +31,15 @@ def picture(transcript: bytes, columns: int = 100, title: str = "vtc") -> str:
         console.print(line, no_wrap=True, overflow="crop", crop=True)
     usual = inspect.signature(Console.export_svg).parameters["code_format"].default
     layout = re.sub(r"@font-face \{\{.*?\}\}", "", usual, flags=re.DOTALL)  # they load fonts from the web
-    return console.export_svg(title=title, theme=DIMMED_MONOKAI, code_format=layout, unique_id="terminal")
+    drawn = console.export_svg(title=title, theme=DIMMED_MONOKAI, code_format=layout, unique_id="terminal")
+    return re.sub(r'x="([\d.]+)"( y="[\d.]+") textLength="([\d.]+)"([^>]*>)((?:&#160;)+)', _indent, drawn)
+
+
+def _indent(match: re.Match[str]) -> str:
+    """Blanks before a text as a shift of its place: some programs that draw SVG drop them."""
+    x, y, length, rest, blanks = match.groups()
+    shift = CELL * blanks.count("&")
+    return f'x="{float(x) + shift:g}"{y} textLength="{max(float(length) - shift, 0):g}"{rest}'
 
 
 def screen(transcript: bytes, columns: int) -> list[Text]:

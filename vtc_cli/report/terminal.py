@@ -131,8 +131,8 @@ def _tokens(record: Mapping[str, Any]) -> Lines:
 
 def _time(record: Mapping[str, Any]) -> Lines:
     seconds, tokens = record["seconds"], record["tokens"]
-    names = {"decode": "frames", "preprocess": "resize", "vision": "vision", "method": "method", "prefill": "prefill"}
-    stages = [f"{shown} {duration(seconds[name])}" for name, shown in names.items() if seconds[name] is not None]
+    names = ("decode", "preprocess", "vision", "method", "prefill")
+    stages = [f"{name} {duration(seconds[name])}" for name in names if seconds[name] is not None]
     if seconds["watch"] is not None:
         stages.append(f"watched in {duration(seconds['watch'])}")
     answer = []
