@@ -76,12 +76,16 @@ def show_report(record: dict) -> None:
 
 def show_plans(request: Request, settings: Settings, form: Format) -> None:
     """What a request would cost, on stdout; nothing is decoded."""
+    import json
+
+    from vtc_cli.cli.plans import plan_text
     from vtc_cli.jobs.plan import plan_request
 
-    for plan in plan_request(request, settings):
-        if form == "plain":
-            print(plan.text())
-        else:
-            import json
-
-            print(json.dumps(plan.as_json(), indent=2 if form == "json" else None))
+    with library_noise(verbose=False):
+        plans = plan_request(request, settings)
+        if form == "json":
+            found = [plan.as_json() for plan in plans]
+            print(json.dumps(found[0] if len(found) == 1 else found, indent=2))
+            return
+        for plan in plans:
+            print(json.dumps(plan.as_json()) if form == "jsonl" else plan_text(plan), flush=True)

@@ -13,7 +13,7 @@ class Command(TyperCommand):
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Arguments as their metavar says, without the brackets and dots typer adds to it."""
         arguments = [item for item in self.get_params(ctx) if getattr(item, "param_type_name", "") == "argument"]
-        return [self.options_metavar, *(item.metavar or str(item.name).upper() for item in arguments)]
+        return [str(self.options_metavar), *(item.metavar or str(item.name).upper() for item in arguments)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         groups: dict[str, list[tuple[str, str]]] = {}

@@ -32,8 +32,8 @@ def models(
 
     Any checkpoint of a supported family runs, by Hub id or local folder. Nothing is downloaded by this command.
     """
-    from vtc_cli.report.units import size
     from vtc_cli.jobs.inventory import family_rows, model_row, model_rows
+    from vtc_cli.report.units import size
 
     rows = [model_row(name)] if name is not None else model_rows()
     if json:

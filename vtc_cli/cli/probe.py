@@ -41,16 +41,17 @@ def probe(
     out with a note where that is not on this machine.
     """
     flags = dict(locals())  # the parameters by name; the configuration takes the keys it knows
+    from vtc_cli.cli.plans import plan_text
     from vtc_cli.cli.screen import library_noise
     from vtc_cli.config.layers import effective, settings
     from vtc_cli.jobs.plan import plan_video
 
     values = effective(flags)
     with library_noise(verbose=False):
-        plan = plan_video(video, settings(values), facts_optional=model is None)
+        plan = plan_video(video, settings(values), model_optional=model is None)
     if json:
         from json import dumps
 
         typer.echo(dumps(plan.as_json(), indent=2))
     else:
-        typer.echo(plan.text())
+        typer.echo(plan_text(plan, details=True))

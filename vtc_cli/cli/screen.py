@@ -113,6 +113,10 @@ def library_noise(verbose: bool) -> Iterator[None]:
         logging.captureWarnings(True)
         yield
         return
+    from huggingface_hub.utils import logging as hub_logging
+
+    if "HF_HUB_VERBOSITY" not in os.environ:
+        hub_logging.set_verbosity_error()  # it announces every retry; the error that follows says it once
     root = logging.getLogger()
     silent = logging.NullHandler()
     root.addHandler(silent)  # without any handler, `logging` prints warnings to stderr itself

@@ -179,9 +179,9 @@ def _plugins() -> Iterator[Check]:
 
 
 def _models() -> Iterator[Check]:
-    from vtc_cli.report.units import size
     from vtc_cli.jobs.inventory import model_rows
     from vtc_cli.models.registry import TINY
+    from vtc_cli.report.units import size
 
     rows = model_rows()
     if not any(row["id"] == TINY for row in rows):

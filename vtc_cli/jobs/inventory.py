@@ -50,15 +50,15 @@ def checkpoint_folder(name: str, revision: str | None = None) -> Path:
     if cached := cached_folder(name, revision):
         return cached
     known = [TINY, *(facts.id for facts in RECOMMENDED)]
-    close = difflib.get_close_matches(name, known, n=1)
+    close = difflib.get_close_matches(name, [other for other in known if other != name], n=1, cutoff=0.8)
     if "/" not in name or name.startswith((".", "/", "~")):
         raise UsageError(
             f"there is no model {name!r}: no folder of that name, and not a Hub id",
             f"did you mean {close[0]!r}?" if close else "`vtc models` lists what runs",
         )
     raise MachineError(
-        f"{name} is not on this machine, so its facts cannot be read",
-        f"did you mean {close[0]!r}?" if close else f"get it with: hf download {name}",
+        f"the configuration of {name} is not on this machine",
+        f"did you mean {close[0]!r}?" if close and name not in known else f"`hf download {name}`, or --model {TINY}",
     )
 
 

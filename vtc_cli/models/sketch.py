@@ -15,7 +15,7 @@ from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.prompt import Prompt, multiple_choice, time_tag
 from vtc_cli.models.quiet import quiet
 from vtc_cli.models.registry import family_of
-from vtc_cli.models.weights import DTYPE_BYTES, stored_weights
+from vtc_cli.models.weights import DTYPE_BYTES
 
 
 @dataclass(frozen=True)
@@ -25,27 +25,28 @@ class Sketch:
     info: ModelInfo
     preprocessor: Preprocessor
     prompt: Prompt
-    tokenizer: Any
 
     def geometry(self, size: tuple[int, int], pixels: int | None = None) -> Geometry:
         """As `VideoLM.geometry`."""
         return self.preprocessor.geometry(size, pixels)
 
     def prefix(self, system: str | None = None) -> int:
-        """Rows before the video: the opening and the marker that starts it."""
+        """Rows before the video."""
         return len(self.prompt.opening(system))
 
     def around_unit(self, first: float, last: float) -> int:
         """Rows of a unit that are not visual: its time tag and the pair of markers."""
-        return len(self.tokenizer.encode(time_tag(first, last), add_special_tokens=False)) + 2
+        return len(self.prompt.plain(time_tag(first, last))) + 2
 
     def question(self, text: str, choices: Mapping[str, str] | None = None) -> int:
         """Rows after the video, up to where the answer starts."""
         return len(self.prompt.closing(multiple_choice(text, choices) if choices else text))
 
 
-def sketch(folder: Path, placement: Placement, name: str) -> Sketch:
+def sketch(folder: Path, placement: Placement, name: str, parameters: int) -> Sketch:
     """Read a checkpoint folder's configuration and tokenizer; weights need not be there.
+
+    parameters: how many it has, which only the weights' headers or a catalog can tell.
 
     Raises MachineError when a file is missing or unreadable, UsageError when no adapter knows the family.
     """
@@ -59,10 +60,6 @@ def sketch(folder: Path, placement: Placement, name: str) -> Sketch:
         except (OSError, ValueError) as error:
             raise MachineError(f"the configuration of {name} cannot be read: {error}") from error
     text, vision = config.text_config, config.vision_config
-    try:
-        parameters = stored_weights(folder).parameters
-    except MachineError:  # only the configuration is here
-        parameters = 0
     decoder = DecoderDims(
         layers=text.num_hidden_layers,
         hidden=text.hidden_size,
@@ -99,4 +96,4 @@ def sketch(folder: Path, placement: Placement, name: str) -> Sketch:
         decoder=decoder,
         kv_bytes_per_token=2 * decoder.layers * decoder.kv_heads * decoder.head_dim * each,
     )
-    return Sketch(info, Preprocessor.read(folder), Prompt(tokenizer, folder), tokenizer)
+    return Sketch(info, Preprocessor.read(folder), Prompt(tokenizer, folder))

@@ -1,0 +1,85 @@
+"""A plan and a probe as text: rows of facts under a narrow column of names, like the report of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from vtc_cli.report.units import clock, count, operations, size
+
+if TYPE_CHECKING:
+    from vtc_cli.jobs.plan import VideoPlan
+    from vtc_cli.video.probing import Probe
+
+
+def plan_text(plan: VideoPlan, details: bool = False) -> str:
+    """The rows of a plan. details: everything the reader knows of the file, as `vtc probe` shows it."""
+    rows = [*(_details(plan.probe) if details else _clip(plan.probe)), *_cost(plan)]
+    return "\n".join(f" {name:<11} {text}" for name, text in rows)
+
+
+def _clip(seen: Probe) -> Iterator[tuple[str, str]]:
+    length = clock(seen.duration) if seen.duration is not None else "length unknown"
+    yield "clip", f"{seen.source} · {length} · {seen.size[0]}×{seen.size[1]} · {seen.codec}"
+
+
+def _details(seen: Probe) -> Iterator[tuple[str, str]]:
+    yield from _clip(seen)
+    rate = "unknown" if seen.declared_fps is None else f"{seen.declared_fps:g} frames per second"
+    varies = {True: ", variable", False: ", constant", None: ""}[seen.variable_rate]
+    frames = "" if seen.declared_frames is None else f" · {count(seen.declared_frames)} frames declared"
+    yield "rate", f"{rate}{varies}{frames}"
+    start = f" · first picture at {seen.start_offset:.3f} s of the container" if seen.start_offset else ""
+    clockwork = "from the container" if seen.times == "container" else "assumed from a rate"
+    yield "times", f"{clockwork}{start}"
+    turned = f"rotated by {seen.rotation}°" if seen.rotation else "upright"
+    shape = f" · pixels {seen.pixel_shape:.3g} times as wide as high" if abs(seen.pixel_shape - 1) > 1e-3 else ""
+    yield "picture", f"{seen.container} · {turned}{' · mirrored' if seen.mirrored else ''}{shape}"
+    sound = f"{len(seen.audio)} audio ({', '.join(seen.audio)})" if seen.audio else "no audio"
+    texts = f"{len(seen.subtitles)} subtitles ({', '.join(seen.subtitles)})" if seen.subtitles else "no subtitles"
+    yield "tracks", f"{sound} · {texts}"
+    yield "readers", f"{seen.frames_reader}; moments: {seen.at_reader or 'none'} ({seen.at_reason})"
+    yield "digest", seen.digest or "none (a stream)"
+
+
+def _cost(plan: VideoPlan) -> Iterator[tuple[str, str]]:
+    sampling = plan.sampling
+    frames = "unknown" if sampling.frames is None else count(sampling.frames)
+    yield "frames", f"{frames} at {sampling.fps:.3g} per second{f' ({sampling.limit})' if sampling.limit else ''}"
+    for note in plan.notes:
+        yield "note", note
+    model, tokens, cache = plan.model, plan.tokens, plan.cache
+    if model is None or tokens is None or cache is None or plan.flops is None or plan.memory is None:
+        return
+    yield "model", f"{model.name} · {model.device} ({model.device_reason}) · {model.dtype} ({model.dtype_reason})"
+    width, height = tokens.size
+    yield "units", f"{count(tokens.units)} of {model.frames_per_unit} frames, resized to {width}×{height}"
+    share = tokens.visual_kept / tokens.visual_in
+    yield (
+        "tokens",
+        f"{tokens.per_unit} per unit → {tokens.kept_per_unit} kept; "
+        f"{count(tokens.visual_in)} in all → {count(tokens.visual_kept)} ({share:.1%})",
+    )
+    yield "", f"{count(tokens.video)} with time tags, after a prefix of {tokens.prefix}; {tokens.question} per question"
+    yield (
+        "cache",
+        f"{cache.policy}, {count(cache.budget_entries)} tokens allowed ({cache.reason}); "
+        f"{count(cache.bytes_per_token)} bytes each, {size(cache.bytes)} at the most",
+    )
+    if cache.evicted:
+        kept = 1 - cache.evicted / tokens.video
+        gone = f"{count(cache.evicted)} of {count(tokens.video)} evicted in {cache.compactions} compactions"
+        yield "", f"{gone} ({kept:.1%} stay)"
+    else:
+        yield "", "nothing evicted"
+    yield (
+        "compute",
+        f"vision {operations(plan.flops.vision)} · prefill {operations(plan.flops.prefill)} · "
+        f"question {operations(plan.flops.question)} · {operations(plan.flops.token)} per answer token (analytic)",
+    )
+    memory = plan.memory
+    yield (
+        "memory",
+        f"about {size(memory.total)} beside Python and its libraries: weights {size(memory.weights)} · "
+        f"cache {size(memory.cache)} · frames {size(memory.frames)} · working {size(memory.working)}",
+    )

@@ -1,0 +1,286 @@
+"""The arithmetic of a run before it happens: frames, tokens, cache, compute, memory. Nothing is decoded or loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from vtc_cli.errors import MachineError
+from vtc_cli.jobs.inventory import checkpoint_folder, find_facts
+from vtc_cli.jobs.questions import Question
+from vtc_cli.jobs.request import Request
+from vtc_cli.jobs.run import QUESTION_ROOM, default_chunk, frames_ahead, methods_of, resolve_model
+from vtc_cli.jobs.settings import Settings
+from vtc_cli.video.sampling import SamplingPlan, plan_sampling
+
+if TYPE_CHECKING:
+    from vtc_cli.engine.budget import Allowance
+    from vtc_cli.methods.registry import Chosen
+    from vtc_cli.models.contract import Geometry, ModelInfo
+    from vtc_cli.models.sketch import Sketch
+    from vtc_cli.report.flops import Forwards
+    from vtc_cli.video.probing import Probe
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Rows of one video. units: attention segments; size: (width, height) after resizing.
+
+    per_unit, kept_per_unit: visual rows before and after pruning. video: all rows of the video with time tags and
+    markers. prefix, question: rows before the video and of the longest question.
+    """
+
+    units: int
+    size: tuple[int, int]
+    grid: tuple[int, int]
+    per_unit: int
+    kept_per_unit: int
+    visual_in: int
+    visual_kept: int
+    video: int
+    prefix: int
+    question: int
+
+
+@dataclass(frozen=True)
+class CachePlan:
+    """budget_entries: after the prefix, per layer. evicted: entries per layer the budget will drop; compactions: how
+    often. bytes: of everything held at the most, prefix and one turn included."""
+
+    policy: str
+    budget_entries: int
+    reason: str
+    bytes_per_token: int
+    bytes: int
+    evicted: int
+    compactions: int
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Analytic FLOPs, causal attention. question: one, up to its first token; token: each one after."""
+
+    vision: int
+    prefill: int
+    question: int
+    token: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes expected at the peak, beside the interpreter and its libraries. working: activations of one step, from
+    the widths alone: an estimate."""
+
+    weights: int
+    cache: int
+    frames: int
+    working: int
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.cache + self.frames + self.working
+
+
+@dataclass(frozen=True)
+class VideoPlan:
+    """What watching one video would take. The parts after `sampling` are None, with a note, where they are unknown."""
+
+    probe: Probe
+    sampling: SamplingPlan
+    model: ModelInfo | None = None
+    tokens: Tokens | None = None
+    cache: CachePlan | None = None
+    flops: Compute | None = None
+    memory: Memory | None = None
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; bytes, seconds, FLOP."""
+        parts = {name: getattr(self, name) for name in ("sampling", "tokens", "cache", "flops", "memory")}
+        plain: dict[str, Any] = {name: None if part is None else asdict(part) for name, part in parts.items()}
+        if self.memory is not None:
+            plain["memory"]["total"] = self.memory.total
+        model = None
+        if self.model is not None:
+            names = ("name", "family", "device", "device_reason", "dtype", "dtype_reason", "parameters", "weight_bytes")
+            model = {name: getattr(self.model, name) for name in names}
+        return {"video": self.probe.as_dict(), "model": model, **plain, "notes": list(self.notes)}
+
+
+def plan_request(request: Request, settings: Settings) -> Iterator[VideoPlan]:
+    """The plan of every video of a request. Raises VtcError at the first that cannot be planned."""
+    settings = resolve_model(settings)
+    for source in request.sources:
+        yield plan_video(source, settings, request.questions)
+
+
+def plan_video(
+    source: str, settings: Settings, questions: tuple[Question, ...] = (), *, model_optional: bool = False
+) -> VideoPlan:
+    """The plan of one video.
+
+    questions: the longest counts; none stands for one of ten words. model_optional: leave the model's part out,
+    with a note, when its configuration is not on this machine, instead of raising MachineError. Raises VtcError.
+    """
+    from vtc_cli.video.open import open_clip
+    from vtc_cli.video.probing import probe_clip
+
+    chosen = methods_of(settings)
+    clip = open_clip(source, settings.reader)
+    try:
+        seen, info = probe_clip(clip), clip.info
+        sampling = plan_sampling(info, settings.fps, settings.max_frames, settings.start, settings.end)
+    finally:
+        clip.close()
+    plan = VideoPlan(seen, sampling)
+    if sampling.frames is None:
+        return replace(plan, notes=("the length is unknown, so tokens and memory cannot be predicted",))
+    try:
+        settings = resolve_model(settings)
+        drawn = _sketch(settings)
+    except MachineError as error:
+        if not model_optional:
+            raise
+        return replace(
+            plan, notes=(f"no prediction for a model: {error.message}", *([error.hint] if error.hint else []))
+        )
+    return _complete(plan, drawn, settings, chosen, questions or (Question("what " * 10),))
+
+
+def _sketch(settings: Settings) -> Sketch:
+    from vtc_cli.models.device import Placement, available_memory, pick_attention, pick_device, pick_dtype
+    from vtc_cli.models.sketch import sketch
+
+    folder = checkpoint_folder(settings.model, settings.revision)
+    facts = find_facts(settings.model, settings.revision)
+    device, device_reason = pick_device(settings.device)
+    dtype, dtype_reason = pick_dtype(settings.dtype, device, facts.parameters, available_memory(device))
+    placement = Placement(device, device_reason, dtype, dtype_reason, pick_attention(settings.attention))
+    return sketch(folder, placement, settings.model, facts.parameters)
+
+
+def _complete(
+    plan: VideoPlan, drawn: Sketch, settings: Settings, chosen: dict[str, Chosen], questions: tuple[Question, ...]
+) -> VideoPlan:
+    from vtc_cli.engine.budget import allow
+    from vtc_cli.report import flops
+    from vtc_cli.report.flops import Forwards
+
+    info, frames = drawn.info, plan.sampling.frames or 0
+    geometry = drawn.geometry(plan.probe.size, settings.pixels)
+    pruner = chosen.get("pruner")
+    kept = geometry.tokens if pruner is None else pruner.method.budget(geometry.tokens)  # type: ignore[attr-defined]
+    units = -(-frames // info.frames_per_unit)
+    rows = [kept + drawn.around_unit(*_span(plan.sampling, info, index)) for index in range(units)]
+    prefix = drawn.prefix(settings.system)
+    question = max(drawn.question(item.text, item.choices) for item in questions)
+    allowance = allow(
+        info,
+        prefix=prefix,
+        turn=QUESTION_ROOM + settings.max_new_tokens,
+        unit=rows[0],
+        asked=_asked(settings, chosen),
+        units=units,
+    )
+    tokens = Tokens(
+        units=units,
+        size=(geometry.size[1], geometry.size[0]),
+        grid=geometry.grid,
+        per_unit=geometry.tokens,
+        kept_per_unit=kept,
+        visual_in=units * geometry.tokens,
+        visual_kept=units * kept,
+        video=sum(rows),
+        prefix=prefix,
+        question=question,
+    )
+    target = chosen["cache"].method.target  # type: ignore[attr-defined]
+    chunk = settings.chunk or default_chunk(info.device)
+    work, held, most, evicted, compactions = _watch(rows, prefix, allowance, target, chunk)
+    each = info.kv_bytes_per_token
+    cache = CachePlan(
+        policy=chosen["cache"].name,
+        budget_entries=allowance.entries,
+        reason=allowance.reason,
+        bytes_per_token=each,
+        bytes=(prefix + max(most, held) + question + settings.max_new_tokens) * each,
+        evicted=evicted,
+        compactions=compactions,
+    )
+    vision = Forwards(rows=units * geometry.patches, square=units * geometry.patches**2)
+    context = prefix + held
+    compute = Compute(
+        vision=flops.tower(info.tower, vision),
+        prefill=flops.decoder(info.decoder, work),
+        question=flops.decoder(info.decoder, Forwards.one(question, context)),
+        token=flops.decoder(info.decoder, Forwards.one(1, context + question)),
+    )
+    memory = _memory(plan, settings, info, geometry, max(rows), allowance, prefix)
+    return replace(plan, model=info, tokens=tokens, cache=cache, flops=compute, memory=memory)
+
+
+def _span(sampling: SamplingPlan, info: ModelInfo, index: int) -> tuple[float, float]:
+    first = sampling.start + index * info.frames_per_unit / sampling.fps
+    return first, first + (info.frames_per_unit - 1) / sampling.fps
+
+
+def _asked(settings: Settings, chosen: dict[str, Chosen]) -> int | None:
+    if settings.budget is not None:
+        return settings.budget.amount
+    return chosen["cache"].method.budget or None  # type: ignore[attr-defined]
+
+
+def _watch(
+    rows: list[int], prefix: int, allowance: Allowance, target: float, chunk: int
+) -> tuple[Forwards, int, int, int, int]:
+    """Forwards, entries held at the end and at the most, evicted, compactions: the session's rule, unit by unit.
+
+    Units of a chunk go through in one forward, unless the cache has to be compacted between them.
+    """
+    from vtc_cli.report.flops import Forwards
+
+    work = Forwards.one(prefix, 0)
+    held = most = evicted = compactions = waiting = 0
+    for index, new in enumerate(rows):
+        if held + waiting + new > allowance.entries:
+            work, held, waiting = _forward(work, prefix, held, waiting)
+            keep = min(int(target * allowance.entries), allowance.entries - new, held)
+            evicted, held, compactions = evicted + held - keep, keep, compactions + 1
+        waiting += new
+        most = max(most, held + waiting)
+        if (index + 1) % chunk == 0:
+            work, held, waiting = _forward(work, prefix, held, waiting)
+    work, held, _ = _forward(work, prefix, held, waiting)
+    return work, held, most, evicted, compactions
+
+
+def _forward(work: Forwards, prefix: int, held: int, waiting: int) -> tuple[Forwards, int, int]:
+    return (work + type(work).one(waiting, prefix + held) if waiting else work), held + waiting, 0
+
+
+def _memory(
+    plan: VideoPlan,
+    settings: Settings,
+    info: ModelInfo,
+    geometry: Geometry,
+    rows: int,
+    allowance: Allowance,
+    prefix: int,
+) -> Memory:
+    width, height = plan.probe.size
+    chunk = settings.chunk or default_chunk(info.device)
+    step = chunk * info.frames_per_unit
+    each = info.weight_bytes // info.parameters if info.parameters else 4
+    patches, new = chunk * geometry.patches, chunk * rows
+    tower, decoder = info.tower, info.decoder
+    # The widest moment of a layer: input, residual, queries, keys, values, output, and the hidden width of the MLP.
+    seeing = patches * (6 * tower.hidden + 2 * tower.intermediate + tower.patch_inputs) * each
+    reading = new * (6 * decoder.hidden + 3 * decoder.intermediate) * each + decoder.vocab * 4
+    slots = prefix + allowance.entries + QUESTION_ROOM + settings.max_new_tokens
+    return Memory(
+        weights=info.weight_bytes,
+        cache=slots * info.kv_bytes_per_token,
+        frames=(step + frames_ahead(step, plan.probe.size) + 1) * 3 * width * height,
+        working=max(seeing, reading),
+    )
