@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
+from vtc_cli.models.prompt import multiple_choice
 from vtc_cli.train.checkpoint import save
 from vtc_cli.train.tiny import Recipe, card, train_language, train_vision, trained
 
@@ -79,3 +81,42 @@ def test_the_checkpoint_is_an_ordinary_folder(folder, tmp_path):
         "<|im_start|>user\n<|vision_start|><|video_pad|><|vision_end|>Read.<|im_end|>\n<|im_start|>assistant\n"
     )
     assert text == wanted_text
+
+
+def test_training_writes_the_prompt_the_tool_writes(folder, tmp_path):
+    """Ids and positions of a training sequence are those of the adapter for the same film and question."""
+    from tokenizers import Tokenizer
+
+    from vtc_cli import load_model
+    from vtc_cli.models.contract import Cursor, Unit
+    from vtc_cli.train.language import _slots, layout, with_options
+    from vtc_cli.train.world.questions import Question
+
+    save(trained(folder, RECIPE), folder, tmp_path / "out", card(folder, RECIPE))
+    model = load_model(str(tmp_path / "out"), device="cpu")
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    times = [(8.0, 9.0), (10.0, 11.0), (1200.0, 1201.0)]
+    for grid in ((8, 8), (6, 10), (10, 6)):
+        ours = layout(tokenizer, times, grid, 0)
+        n = grid[0] * grid[1]
+        spans = [model.open(Cursor())]
+        for index, span in enumerate(times):
+            rows = torch.zeros(n, 64)
+            unit = Unit(index, span, rows, grid, (rows, rows))
+            spans.append(model.place(spans[-1].cursor, unit))
+        assert torch.cat([span.ids for span in spans]).tolist() == ours.ids.tolist()
+        assert torch.equal(torch.cat([span.positions for span in spans], 1), ours.positions)
+        assert torch.cat([span.visual for span in spans]).nonzero()[:, 0].tolist() == ours.visual.tolist()
+        assert spans[-1].cursor.next == ours.cursor
+    plain = Question("colour", "What colour is the star?", "red")
+    slots = _slots(tokenizer, [[plain]])
+    wanted = model.question(Cursor(), plain.text)
+    answer = tokenizer.encode("red<|im_end|>").ids
+    assert slots["ids"][0, 0].tolist() == [*wanted.ids.tolist(), *answer[:-1]]
+    assert slots["targets"][0, 0].tolist()[-len(answer) :] == answer
+    lettered = with_options(plain, np.random.default_rng(0))
+    options = dict(line.split(". ") for line in lettered.text.splitlines()[1:-1])
+    assert options[lettered.answer] == "red"
+    assert lettered.text == multiple_choice(plain.text, options)
+    asked = model.question(Cursor(), plain.text, options)
+    assert _slots(tokenizer, [[lettered]])["ids"][0, 0].tolist()[: len(asked.ids)] == asked.ids.tolist()

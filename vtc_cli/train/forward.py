@@ -134,9 +134,7 @@ def read(
     return _rms_norm(decoder.norm, x)
 
 
-def decoder_block(
-    layer: Any, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, heads: int, kv_heads: int
-) -> Tensor:
+def decoder_block(layer: Any, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, heads: int, kv_heads: int) -> Tensor:
     """One decoder layer on [B, L, d]; grouped query attention written out, the groups folded into the rows."""
     batch, length, _ = x.shape
     attention = layer.self_attn

@@ -67,7 +67,7 @@ def layout(tokenizer: Any, times: list[tuple[float, float]], grid: tuple[int, in
     rows, across = grid
     cells = torch.arange(rows * across)
     pad = tokenizer.token_to_id("<|video_pad|>")
-    write("<|im_start|>user\n")
+    write("<|im_start|>user\n<|vision_start|>")
     cursor += skip
     for tag in times:
         write(f"{time_tag(*tag)}<|vision_start|>")
@@ -134,7 +134,7 @@ def _slots(tokenizer: Any, asked_of: list[list[Question]]) -> dict[str, Tensor]:
     for questions in asked_of:
         rows = []
         for question in questions:
-            asked = tokenizer.encode(f"{question.text}<|im_end|>\n<|im_start|>assistant\n").ids
+            asked = tokenizer.encode(f"<|vision_end|>{question.text}<|im_end|>\n<|im_start|>assistant\n").ids
             rows.append((asked, tokenizer.encode(f"{question.answer}<|im_end|>").ids, SKILLS.index(question.skill)))
         encoded.append(rows)
     count = max(len(rows) for rows in encoded)

@@ -153,9 +153,7 @@ def _things(
     return tuple(placed)
 
 
-def _moving(
-    rng: np.random.Generator, shape: str, colour: str, length: float, wide: float, tall: float
-) -> Thing | None:
+def _moving(rng: np.random.Generator, shape: str, colour: str, length: float, wide: float, tall: float) -> Thing | None:
     """A thing whose whole path stays on screen, or None when the chosen speed leaves no room."""
     radius = float(rng.uniform(0.09, 0.19))
     motion = list(MOTIONS)[rng.integers(len(MOTIONS))]
@@ -187,5 +185,7 @@ def _clear(thing: Thing, others: list[Thing], length: float, digit: Digit | None
         if sum(apart) < len(apart):
             return False
     if digit is not None:
-        return all(np.hypot(*np.subtract(thing.at(t), digit.centre)) > 0.8 * (thing.radius + digit.height / 2) for t in moments)
+        return all(
+            np.hypot(*np.subtract(thing.at(t), digit.centre)) > 0.8 * (thing.radius + digit.height / 2) for t in moments
+        )
     return True
