@@ -8,8 +8,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
+from tests.report.counting import counter
 from vtc_cli.models.contract import DecoderDims, TowerDims
 from vtc_cli.report import flops
 from vtc_cli.report.flops import Forwards
@@ -72,16 +72,6 @@ def build(name: str) -> tuple[Any, TowerDims, DecoderDims]:
     )
     torch.manual_seed(0)
     return Qwen3VLForConditionalGeneration(config).eval(), tower, decoder
-
-
-def counter() -> FlopCounterMode:
-    """torch's counter, taught the CPU attention kernel that its registry lacks."""
-
-    def attention(q: Any, k: Any, v: Any, *args: Any, out_shape: Any = None, **kwargs: Any) -> int:
-        return sdpa_flop_count(q, k, v)
-
-    kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    return FlopCounterMode(display=False, custom_mapping={kernel: attention})
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -1,0 +1,43 @@
+"""What a whole session reports is what torch counts while it runs: loading, watching, pruning, asking."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.report.counting import counter
+from tests.support.checkpoints import random_qwen3_vl
+from vtc_cli import Frame, Session, load_model
+from vtc_cli.report import flops, measured
+
+
+@pytest.mark.parametrize("pruner", [None, "uniform:retain=1/2"])
+def test_reported_work_equals_counted_work(tmp_path: Path, pruner: str | None) -> None:
+    model = load_model(str(random_qwen3_vl(tmp_path / "model")), device="cpu", dtype="float32")
+    generator = torch.Generator().manual_seed(0)
+    frames = [
+        Frame(float(second), torch.randint(0, 256, (3, 64, 96), dtype=torch.uint8, generator=generator))
+        for second in range(8)
+    ]
+    dims, tower = model.info.decoder, model.info.tower
+
+    with counter() as watching:
+        session = Session(model, pruner=pruner, cache="window", budget=64, chunk=2, evidence=False)
+        session.watch(frames)
+    watched = measured.work(session.meter.sums)
+    assert session.meter.counts["units"] == 4
+    assert (session.evicted > 0) == (pruner is None)
+    assert watching.get_total_flops() == flops.tower(tower, watched.vision) + flops.decoder(
+        dims, watched.prefill, "square"
+    )
+
+    before = deepcopy(session.meter.sums)
+    with counter() as asking:
+        session.ask("What moves?", max_new_tokens=5)
+    asked = measured.work(session.meter.sums, before)
+    assert asking.get_total_flops() == flops.decoder(dims, asked.question, "square") + flops.decoder(
+        dims, asked.decode, "square"
+    )
