@@ -9,6 +9,11 @@ from typing import Any, Literal
 Format = Literal["plain", "json", "jsonl"]
 
 
+def printable(text: str) -> str:
+    """The text without control characters: what a model writes must not drive a terminal."""
+    return "".join(character if character.isprintable() or character.isspace() else " " for character in text)
+
+
 class Printer:
     """Prints records in one of three forms.
 
@@ -33,7 +38,7 @@ class Printer:
         elif streamed:
             self._line("")
         elif record["error"] is None:
-            answer = " ".join((record["answer"] or "").split())
+            answer = " ".join(printable(record["answer"] or "").split())
             self._line(f"{record['video']}\t{answer}" if self.several_videos else answer)
 
     def finish(self) -> None:

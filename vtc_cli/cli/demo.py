@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Another film: any number.")] = 7,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Another film: any number.")] = 3,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the clip here.  [default: the cache]")
     ] = None,
@@ -32,7 +32,7 @@ def demo(
     \b
     Examples:
       vtc demo
-      vtc demo --seed 3 --output film.mp4
+      vtc demo --seed 8 --output film.mp4
       vtc demo -m uniform:retain=1/2
 
     Works offline with the bundled model. The film comes from a seed the model was not trained on. Exit code 0

@@ -7,6 +7,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from vtc_cli.cli.answers import printable
 from vtc_cli.jobs.events import Events
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Screen(Events):
     def token(self, text: str) -> None:
         if self.stream:
             self.streamed += text
-            sys.stdout.write(text)
+            sys.stdout.write(printable(text))
             sys.stdout.flush()
 
     def skipped(self, source: str, questions: int) -> None:

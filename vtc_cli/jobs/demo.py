@@ -23,14 +23,14 @@ class Demo:
 def prepare(seed: int, folder: Path | None = None, output: Path | None = None) -> Demo:
     """Render the film of `seed` to an mp4 and pick three questions about it.
 
-    The film is drawn from the split training never sees, and so is the wording. folder: where the clip goes when
+    The film is drawn from the split training never sees. folder: where the clip goes when
     `output` does not say. Raises VtcError when the file cannot be written.
     """
     import numpy as np
 
     from vtc_cli.train.world import ask_all, make_film, write_mp4
 
-    film = make_film(seed, split="demo", min_things=2, max_things=3)
+    film = make_film(seed, split="test", min_things=2, max_things=3)
     rng = np.random.default_rng(seed)
     pools = ask_all(film, rng)
     questions = [
