@@ -75,6 +75,13 @@ def test_options_come_from_its_fields(site: Path) -> None:
     assert "_last" not in done.stdout
 
 
+def test_an_impossible_option_is_a_usage_error(site: Path) -> None:
+    done = run(site, *VTC, "ask", "no.mp4", "what?", "--model", "tiny", "-m", "novelty:retain=2")
+    assert done.returncode == 2
+    assert "retain must be above 0" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_gone_when_restricted_away(site: Path) -> None:
     done = run(site, *VTC, "methods", "--json", VTC_PLUGINS="vtc-cli")
     assert done.returncode == 0, done.stderr

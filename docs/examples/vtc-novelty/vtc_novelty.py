@@ -18,6 +18,10 @@ class Novelty(TokenPruner):
     retain: float = 0.25
     _last: Tensor | None = field(default=None, init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        if not 0 < self.retain <= 1:
+            raise ValueError(f"retain must be above 0 and at most 1, not {self.retain}")
+
     def reset(self) -> None:
         self._last = None
 
