@@ -34,11 +34,11 @@ def test_loss_falls(folder, stage):
 
 
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(folder, tmp_path):
-    class Cut(Exception):
+    class CutError(Exception):
         pass
 
     def cut_at_second_report(_):
-        raise Cut
+        raise CutError
 
     from vtc_cli.train import tiny
 
@@ -50,7 +50,7 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(folder, tmp_path):
     tiny.run = cut_run
     try:
         short = Recipe(vision_steps=60, peak=1e-2, **SIZES)
-        with pytest.raises(Cut):  # raised by the report at step 50, after the checkpoint of step 45
+        with pytest.raises(CutError):  # raised by the report at step 50, after the checkpoint of step 45
             train_vision(tmp_path, short, CPU)
         tiny.run = lambda stage, where, **rest: original(stage, where, every=5, workers=0, say=lambda _: None)
         train_vision(tmp_path, short, CPU)

@@ -7,10 +7,10 @@ All films of a batch share one timeline, so they share ids, positions and mask.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,10 @@ class Layout:
     visual: Tensor
     cursor: int
 
+    def to(self, device: torch.device) -> Layout:
+        """The same layout on a device."""
+        return Layout(self.ids.to(device), self.positions.to(device), self.visual.to(device), self.cursor)
+
 
 @lru_cache(maxsize=1)
 def _tokenizer(folder: str) -> Any:
@@ -51,7 +55,10 @@ def _tokenizer(folder: str) -> Any:
 
 
 def layout(tokenizer: Any, times: list[tuple[float, float]], grid: tuple[int, int], skip: int) -> Layout:
-    """The prompt up to the question. times: (first, last) seconds of each unit. skip: positions left out after the prefix."""
+    """The prompt up to the question.
+
+    times: (first, last) seconds of each unit. skip: positions left out after the prefix, as eviction leaves them.
+    """
     ids: list[int] = []
     columns: list[Tensor] = []
     visual: list[int] = []
@@ -104,7 +111,8 @@ def language_batch(step: int, folder: str, steps: int, films: int = 32, asked: i
     size = random_size(rng)
     gap = float(rng.choice([0.5, 1.0, 1.0, 1.0, 2.0])) if units <= 2 else 1.0
     span = 2 * units * gap
-    shots = [int(rng.integers(-(-span // SCENE), max(-(-span // SCENE), span // 4) + 1)) for _ in range(films)]
+    fewest = math.ceil(span / SCENE)
+    shots = [int(rng.integers(fewest, max(fewest, int(span // 4)) + 1)) for _ in range(films)]
     offset = float(rng.choice([0.0, np.exp(rng.uniform(0, np.log(4000)))]))
     skip = int(rng.choice([0, np.exp(rng.uniform(0, np.log(60000)))]))
     times = [(2 * index * gap, (2 * index + 1) * gap) for index in range(units)]
@@ -113,7 +121,7 @@ def language_batch(step: int, folder: str, steps: int, films: int = 32, asked: i
     start = layout(tokenizer, [(offset + first, offset + last) for first, last in times], grid, skip)
     pictures, asked_of = [], []
     for index in range(max(2, films // units)):
-        film = make_film(step * films + index, "train", span, max(1, shots[index]), size[1] / size[0])
+        film = make_film(step * films + index, "train", span, shots[index], size[1] / size[0])
         pictures.append([[frame_at(film, time, size) for time in pair] for pair in times])
         asked_of.append(_ask(film, rng, asked // 2 if choose else asked, choose))
     return {
@@ -164,25 +172,26 @@ def language_loss(
     model: Any, batch: Mapping[str, Any], step: int, dtype: torch.dtype, tune_tower: bool = False
 ) -> tuple[Tensor, dict[str, float]]:
     """Mean cross-entropy of the answers' tokens, and the share of questions answered right, per skill."""
-    start: Layout = batch["layout"]
-    ids, targets, skill = batch["ids"], batch["targets"], batch["skill"]
+    decoder = model.model.language_model
+    table = decoder.embed_tokens.weight
+    device = table.device
+    start: Layout = batch["layout"].to(device)
+    ids, targets, skill = (batch[name].to(device) for name in ("ids", "targets", "skill"))
     films, count, width = ids.shape
     rng = np.random.default_rng((17, step))
-    pixels = to_input(batch["frames"], rng, dtype)
+    pixels = to_input(batch["frames"], rng, dtype).to(device)
     grid = (pixels.shape[-2] // CELL, pixels.shape[-1] // CELL)
     with torch.set_grad_enabled(tune_tower):
         rows, deep = forward.see(model.model.visual, forward.patch_rows(pixels, PATCH, MERGE), grid)
-    decoder = model.model.language_model
-    table = decoder.embed_tokens.weight
     prefix = table[start.ids].to(dtype).expand(films, -1, -1)
     prefix = prefix.index_copy(1, start.visual, rows.reshape(films, -1, rows.shape[-1]))
     asked = table[ids].to(dtype).flatten(1, 2)
-    own = (start.cursor + torch.arange(width)).repeat(count).expand(3, -1)
+    own = (start.cursor + torch.arange(width, device=device)).repeat(count).expand(3, -1)
     hidden = forward.read(
         decoder,
         torch.cat([prefix, asked], dim=1),
         torch.cat([start.positions, own], dim=1),
-        slot_mask(len(start.ids), count, width, dtype),
+        slot_mask(len(start.ids), count, width, dtype).to(device),
         start.visual,
         [level.reshape(films, -1, level.shape[-1]) for level in deep],
     )[:, len(start.ids) :].reshape(films, count, width, -1)

@@ -17,7 +17,8 @@ class Optimiser:
     """
 
     def __init__(self, named: Iterable[tuple[str, nn.Parameter]], peak: float, steps: int):
-        matrices, rest = [], []
+        matrices: list[nn.Parameter] = []
+        rest: list[nn.Parameter] = []
         for name, parameter in named:
             # The mergers' wide matrices would cost more to orthogonalise than the rest of a step.
             inner = parameter.ndim == 2 and ("blocks." in name or "layers." in name)

@@ -80,4 +80,5 @@ def special_ids(folder: Path) -> dict[str, int]:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    return {token: tokenizer.token_to_id(token) for token in SPECIAL} | {"size": tokenizer.get_vocab_size()}
+    vocabulary: dict[str, int] = tokenizer.get_vocab()
+    return {token: vocabulary[token] for token in SPECIAL} | {"size": len(vocabulary)}

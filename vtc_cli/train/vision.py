@@ -55,17 +55,18 @@ def vision_loss(
 ) -> tuple[Tensor, dict[str, float]]:
     """Mean cross-entropy over channels, and the accuracy on cells that hold something, per channel."""
     rng = np.random.default_rng((11, step))
-    pixels = to_input(frames, rng, dtype)
+    device = next(heads.parameters()).device
+    pixels, labels = to_input(frames, rng, dtype).to(device), labels.to(device)
     grid = (pixels.shape[-2] // CELL, pixels.shape[-1] // CELL)
     rows, deep = forward.see(tower, forward.patch_rows(pixels, PATCH, MERGE), grid, block)
-    total = torch.zeros(())
+    total = torch.zeros((), device=device)
     accuracy: dict[str, float] = {}
     for level, features in enumerate([rows, *deep]):
         weight = 1.0 if level == 0 else 0.25
         for channel, (name, logits) in enumerate(zip(CHANNELS, heads(level, features), strict=True)):
             truth = labels[..., channel]
             # Things fill few cells; without a weight the first thing learnt is that nothing is there.
-            weights = torch.ones(logits.shape[-1])
+            weights = torch.ones(logits.shape[-1], device=device)
             weights[0] = 0.3
             total = total + weight * F.cross_entropy(
                 logits.flatten(0, 1), truth.flatten(), weight=weights, ignore_index=IGNORE

@@ -25,8 +25,8 @@ def draw_background(family: str, seed: int, size: tuple[int, int]) -> Picture:
         wave = _ramp(rng.uniform(0, 2 * np.pi), size) * rng.uniform(10, 50) + rng.uniform(0, 6)
         mix = 0.5 + 0.5 * np.clip(np.sin(wave) * 2, -1, 1)
     elif family == "clouds":
-        mix = sum(_smooth(rng, cells, size) * weight for cells, weight in ((3, 0.5), (6, 0.3), (14, 0.2), (30, 0.12)))
-        mix = np.clip((mix - 0.35) * 2.0, 0, 1)
+        octaves = [_smooth(rng, cells, size) * weight for cells, weight in ((3, 0.5), (6, 0.3), (14, 0.2), (30, 0.12))]
+        mix = np.clip((np.sum(octaves, axis=0) - 0.35) * 2.0, 0, 1)
     elif family == "clutter":
         return _clutter(rng, first, size)
     elif family == "noise":
@@ -52,7 +52,7 @@ def _ramp(angle: float, size: tuple[int, int]) -> Picture:
 def _smooth(rng: np.random.Generator, cells: int, size: tuple[int, int]) -> Picture:
     """Value noise in 0..1: a random lattice of `cells` squared, interpolated by two matrix products."""
     lattice = rng.random((cells, cells), dtype=np.float32)
-    return _stretch(cells, size[0]) @ lattice @ _stretch(cells, size[1]).T
+    return (_stretch(cells, size[0]) @ lattice @ _stretch(cells, size[1]).T).astype(np.float32)
 
 
 def _stretch(cells: int, pixels: int) -> Picture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -101,7 +102,7 @@ def make_film(
     limit = max(1, max_things if scenes == 1 else max_things - 1)
     digit_scene = int(rng.integers(scenes)) if rng.random() < 0.6 else -1
     shots = []
-    for index, (start, end) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
+    for index, (start, end) in enumerate(pairwise(cuts)):
         digit = _digit(rng, start, end, aspect) if index == digit_scene else None
         count = int(rng.integers(min_things, limit + 1))
         things = _things(rng, count, end - start, aspect, digit)
@@ -185,7 +186,6 @@ def _clear(thing: Thing, others: list[Thing], length: float, digit: Digit | None
         if sum(apart) < len(apart):
             return False
     if digit is not None:
-        return all(
-            np.hypot(*np.subtract(thing.at(t), digit.centre)) > 0.8 * (thing.radius + digit.height / 2) for t in moments
-        )
+        gap = 0.8 * (thing.radius + digit.height / 2)
+        return all(np.hypot(*np.subtract(thing.at(t), digit.centre)) > gap for t in moments)
     return True

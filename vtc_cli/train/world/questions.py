@@ -106,7 +106,7 @@ def ask_some(film: Film, rng: np.random.Generator, count: int, unseen: bool = Fa
     """`count` different questions (fewer when the film has fewer), skills drawn evenly."""
     pools = {skill: list(pool) for skill, pool in ask_all(film, rng, unseen).items() if pool}
     for pool in pools.values():
-        rng.shuffle(pool)  # type: ignore[arg-type]
+        rng.shuffle(pool)
     picked: list[Question] = []
     while pools and len(picked) < count:
         for skill in [str(name) for name in rng.permutation(list(pools))]:

@@ -1,0 +1,1 @@
+"""Speed, memory and accuracy scripts; each writes its figures, machine and command into `results/`."""
