@@ -1,0 +1,120 @@
+"""A session on a real model class: with nothing compressed it is the library's own forward; evicting is masking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.models.reference import frames_of, naive_patches, one_shot, prompt_text
+from tests.support.checkpoints import random_pixels
+from vtc_cli import Session, VideoLM
+from vtc_cli.models.contract import Span
+
+QUESTION = "Which colour does the moving square have?"
+CELL, ROWS, COLUMNS = 16, 3, 4
+
+
+def first_logits(session: Session, question: str = QUESTION) -> Tensor:
+    """Logits at the answer's first position, by the session's own steps, rolled back."""
+    context = session._context
+    cut = session._complete()
+    mark = context.slab.snapshot()
+    start = cut[-1][1].cursor if cut else context.cursor
+    spans = [*(span for _, span in cut), session.model.question(start, question)]
+    try:
+        return context.forward(Span.join(spans), "question")
+    finally:
+        context.slab.rollback(mark)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7])
+@pytest.mark.parametrize(("count", "system"), [(16, None), (9, "Be brief.")])
+def test_c1_without_methods_logits_and_answers_are_the_librarys(
+    model: Any, reference: Any, chunk: int, count: int, system: str | None
+) -> None:
+    images = random_pixels(count, ROWS * CELL, COLUMNS * CELL, seed=count)
+    frames = frames_of(images)
+    session = Session(model, chunk=chunk, system=system, pixels=ROWS * COLUMNS * CELL**2)
+    session.watch(frames[:5])
+    session.watch(frames[5:])
+
+    text = prompt_text(model.tokenizer, [frame.time for frame in frames], ROWS * COLUMNS, QUESTION, system)
+    ids = torch.tensor(model.tokenizer(text, add_special_tokens=False)["input_ids"])
+    patches, grid = naive_patches(images, 8, 2), ((count + 1) // 2, ROWS * 2, COLUMNS * 2)
+    expected = one_shot(reference, ids, patches, grid).logits[0, -1]
+    torch.testing.assert_close(first_logits(session), expected, atol=1e-4, rtol=0)
+    assert expected.std() > 0.5
+
+    answer = session.ask(QUESTION, max_new_tokens=4)
+    whole = ids
+    for token in answer.ids:
+        assert int(one_shot(reference, whole, patches, grid).logits[0, -1].argmax()) == token
+        whole = torch.cat([whole, torch.tensor([token])])
+    assert answer.evicted == 0
+    assert answer.counts["context"] + answer.counts["completing"] + answer.counts["prompt"] == len(ids)
+
+
+@pytest.mark.parametrize("policy", ["window", "uniform-cache"])
+@pytest.mark.parametrize("pruner", [None, "uniform:retain=1/3", "random:retain=50%,seed=4"])
+@pytest.mark.parametrize("chunk", [2, 7])
+def test_c3_chunks_change_nothing_on_a_real_model(model: VideoLM, policy: str, pruner: str | None, chunk: int) -> None:
+    frames = frames_of(random_pixels(25, ROWS * CELL, COLUMNS * CELL, seed=3))
+    sessions = [
+        Session(model, cache=policy, pruner=pruner, budget=90, chunk=size, pixels=ROWS * COLUMNS * CELL**2)
+        for size in (1, chunk)
+    ]
+    for session in sessions:
+        session.watch(frames)
+    one, other = sessions
+    assert one.evicted == other.evicted > 0
+    assert one.meter.peaks["kv_budgeted_bytes"] <= 90 * model.info.kv_bytes_per_token
+    for mine, theirs in zip(one._context.slab.blocks, other._context.slab.blocks, strict=True):
+        assert torch.equal(mine.unit[:, : one.context], theirs.unit[:, : one.context])
+        assert torch.equal(mine.patch[:, : one.context], theirs.patch[:, : one.context])
+    torch.testing.assert_close(first_logits(one), first_logits(other), atol=1e-4, rtol=0)
+
+
+def test_c9_the_question_starts_one_after_everything_before_it(model: Any, reference: Any) -> None:
+    """Also after evictions: positions are those of the whole video, as the library numbers it."""
+    images = random_pixels(12, ROWS * CELL, COLUMNS * CELL, seed=8)
+    frames = frames_of(images)
+    session = Session(model, budget=70, pixels=ROWS * COLUMNS * CELL**2)
+    session.watch(frames)
+    session.ask(QUESTION, max_new_tokens=2)
+    assert session.evicted > 0
+    text = prompt_text(model.tokenizer, [frame.time for frame in frames], ROWS * COLUMNS, QUESTION)
+    ids = torch.tensor(model.tokenizer(text, add_special_tokens=False)["input_ids"])
+    kinds = (ids == reference.config.video_token_id).int() * 2
+    positions, _ = reference.model.get_rope_index(
+        ids[None], mm_token_type_ids=kinds[None], video_grid_thw=torch.tensor([[6, ROWS * 2, COLUMNS * 2]])
+    )
+    span = model.question(session._context.cursor, QUESTION)
+    assert torch.equal(span.positions, positions[:, 0, -len(span) :])
+    everything_before = positions[:, 0, : -len(span)]
+    assert int(span.positions.min()) == int(everything_before.max()) + 1
+
+
+def test_evidence_points_into_the_video_and_answers_do_not_change(model: VideoLM) -> None:
+    frames = frames_of(random_pixels(20, ROWS * CELL, COLUMNS * CELL, seed=1), gap=1.0)
+    with_it = Session(model, budget=80, pixels=ROWS * COLUMNS * CELL**2)
+    without = Session(model, budget=80, pixels=ROWS * COLUMNS * CELL**2, evidence=False)
+    for session in (with_it, without):
+        session.watch(frames)
+    answer, plain = with_it.ask(QUESTION, max_new_tokens=6), without.ask(QUESTION, max_new_tokens=6)
+    assert answer.ids == plain.ids
+    assert plain.evidence is None
+    assert answer.evidence is not None
+    alive = {int(unit) for unit in with_it._context.slab.view(0).unit.unique()}
+    assert {moment.time for moment in answer.evidence} <= {2.0 * unit + 0.5 for unit in alive}
+    assert 0 < sum(moment.score for moment in answer.evidence) <= 1 + 1e-9
+    choice = with_it.ask(QUESTION, choices={"A": "red", "B": "blue"})
+    assert choice.evidence is not None
+
+
+def test_kv_bytes_per_token_is_what_a_row_costs(model: VideoLM) -> None:
+    session = Session(model, budget=200, pixels=ROWS * COLUMNS * CELL**2)
+    session.watch(frames_of(random_pixels(4, ROWS * CELL, COLUMNS * CELL, seed=2)))
+    assert session.kv_bytes == session.context * model.info.kv_bytes_per_token
