@@ -71,6 +71,14 @@ def test_patches_agree_with_the_librarys_pillow_processor(size: tuple[int, int])
     assert levels.mean() < 0.35
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_memory_layout_of_a_frame_does_not_matter(size: tuple[int, int]) -> None:
+    planar = random_pixels(2, size[1], size[0], seed=5)
+    interleaved = planar.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+    geometry = SMALL.geometry(size, 20 * 256)
+    assert torch.equal(SMALL.patches(list(planar), geometry), SMALL.patches(list(interleaved), geometry))
+
+
 @given(width=st.integers(1, 2000), height=st.integers(1, 2000), tokens=st.floats(1, 300))
 def test_geometry_stays_within_the_budget(width: int, height: int, tokens: float) -> None:
     budget = int(tokens * 256)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import json
 import os
 import re
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.models.catalog import TINY_FOLDER, read_config
+from vtc_cli.models.quiet import quiet
 from vtc_cli.models.registry import TINY, names
+from vtc_cli.models.weights import stored_weights
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -83,16 +87,61 @@ def _digest(folder: Path) -> str | None:
 
 
 def _fetch(name: str, revision: str | None, check: Check) -> Source:
+    """A hub id, from the cache where it is whole, else by download.
+
+    A cached model is used without asking the hub: runs repeat, and work offline. Naming a branch or tag asks the hub
+    what it points to now.
+    """
+    from huggingface_hub import constants
+
+    moving = revision is not None and not _COMMIT.fullmatch(revision)
+    cached = _cached(name, revision, check)
+    if cached and not moving:
+        return cached
+    if constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT):
+        if cached:
+            return cached
+        at = f" at revision {revision}" if revision else ""
+        raise _absent(name, at)
+    return _download(name, revision, check)
+
+
+def _cached(name: str, revision: str | None, check: Check) -> Source | None:
+    """The model as the cache holds it, or None when anything is missing."""
+    from huggingface_hub import constants, errors, hf_hub_download
+
+    try:
+        config = Path(
+            hf_hub_download(
+                name, "config.json", revision=revision, cache_dir=constants.HF_HUB_CACHE, local_files_only=True
+            )
+        )
+    except errors.EntryNotFoundError:
+        return None
+    check(read_config(config.parent))
+    try:
+        stored_weights(config.parent)
+    except MachineError:
+        return None  # an interrupted download: the hub resumes it
+    return _source(name, config.parent)
+
+
+def _download(name: str, revision: str | None, check: Check) -> Source:
     from huggingface_hub import constants, errors, hf_hub_download, snapshot_download
 
-    cache = Path(constants.HF_HUB_CACHE)
+    cache = constants.HF_HUB_CACHE
     at = f" at revision {revision}" if revision else ""
     try:
-        config = Path(hf_hub_download(name, "config.json", revision=revision))
-        check(json.loads(config.read_text(encoding="utf-8")))
-        commit = config.parent.name
-        # Only the top folder: some repositories keep a second copy of the weights in another format below it.
-        folder = snapshot_download(name, revision=commit, allow_patterns=list(_WANTED), ignore_patterns=["*/*"])
+        with quiet():
+            config = Path(hf_hub_download(name, "config.json", revision=revision, cache_dir=cache))
+            check(read_config(config.parent))  # before gigabytes are fetched
+            commit = config.parent.name
+            # Only the top folder: some repositories keep the weights a second time, in another format, below it.
+            folder = Path(
+                snapshot_download(
+                    name, revision=commit, cache_dir=cache, allow_patterns=list(_WANTED), ignore_patterns=["*/*"]
+                )
+            )
     except errors.GatedRepoError as error:
         raise MachineError(
             f"{name} asks for its terms to be accepted on the hub.",
@@ -105,30 +154,51 @@ def _fetch(name: str, revision: str | None, check: Check) -> Source:
     except errors.RevisionNotFoundError as error:
         raise MachineError(f"{name} has no revision {revision}.", "Check --revision.") from error
     except errors.LocalEntryNotFoundError as error:
-        raise _unreachable(name + at, cache) from error
+        raise _absent(name, at) from error
     except errors.EntryNotFoundError as error:
         raise MachineError(f"{name}{at} holds no config.json, so it is not a checkpoint.", "Check the name.") from error
-    except ValueError as error:
-        raise MachineError(f"config.json of {name}{at} cannot be read: {error}.", "Try again later.") from error
-    except OSError as error:  # connection errors and the hub's own HTTP errors
+    except OSError as error:
         if isinstance(error, errors.HfHubHTTPError):
             raise MachineError(f"the hub refused {name}{at}: {_one_line(error)}", "Try again later.") from error
-        if getattr(error, "filename", None):
+        if error.filename:
             raise MachineError(
                 f"{name}{at} cannot be stored in {cache}: {_one_line(error)}", "Free space, or set HF_HOME."
             ) from error
-        raise _unreachable(name + at, cache) from error
-    return Source(name, Path(folder), commit if _COMMIT.fullmatch(commit) else None)
+        raise _absent(name, at) from error
+    if not any(folder.glob("*.safetensors")):
+        raise MachineError(
+            f"{name}{at} publishes no safetensors weights; other formats are pickles that can run code.",
+            "Convert a copy once where you trust it (load it with transformers, then save_pretrained(folder)) "
+            "and name that folder.",
+        )
+    return _source(name, folder)
 
 
-def _unreachable(what: str, cache: Path) -> MachineError:
+def _source(name: str, folder: Path) -> Source:
+    return Source(name, folder, folder.name if _COMMIT.fullmatch(folder.name) else None)
+
+
+def _reachable(endpoint: str, timeout: float = 5.0) -> bool:
+    """Whether something answers at the hub's address: the client itself would retry for half a minute in silence."""
+    url = urlsplit(endpoint)
+    host = url.hostname or ""
+    if url.scheme in getproxies() and not proxy_bypass(host):
+        return True  # the proxy knows; the client will find out
+    try:
+        socket.create_connection((host, url.port or (80 if url.scheme == "http" else 443)), timeout).close()
+    except OSError:
+        return False
+    return True
+
+
+def _absent(name: str, at: str) -> MachineError:
     from huggingface_hub import constants
 
     why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "the hub cannot be reached"
     return MachineError(
-        f"{what} is not in the cache ({cache}) and cannot be downloaded: {why}.",
-        f"Connect (and unset HF_HUB_OFFLINE) or copy the model into the cache (`hf download {what.split()[0]}`); "
-        "to try vtc without it use --model tiny.",
+        f"{name}{at} is not in the cache ({constants.HF_HUB_CACHE}) and cannot be downloaded: {why}.",
+        f"Connect (with HF_HUB_OFFLINE unset) or fill the cache where there is a network (`hf download {name}`); "
+        "to use vtc without a download take --model tiny.",
     )
 
 

@@ -12,15 +12,19 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within the block, transformers reports errors only, without progress bars; Python warnings go to the log.
+    """Within the block, transformers and the hub client report errors only; Python warnings go to the log.
+
+    The bars of loading weights are off; the bar of a download stays, which the hub client shows on a terminal only.
 
     The settings found on entry are restored on exit, whatever they were (`TRANSFORMERS_VERBOSITY` included).
     """
+    from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging as transformers_logging
 
-    verbosity = transformers_logging.get_verbosity()
+    verbosity, hub_verbosity = transformers_logging.get_verbosity(), hub_logging.get_verbosity()
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity(max(verbosity, logging.ERROR))
+    hub_logging.set_verbosity(max(hub_verbosity, logging.ERROR))
     transformers_logging.disable_progress_bar()
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -28,6 +32,7 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         transformers_logging.set_verbosity(verbosity)
+        hub_logging.set_verbosity(hub_verbosity)
         if bars:
             transformers_logging.enable_progress_bar()
         for warning in caught:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.models.contract import Cursor, DecoderDims, Geometry, ModelInfo, Span, TowerDims, Unit, VideoLM
@@ -51,6 +52,7 @@ class Qwen3VL(VideoLM):
         self.preprocessor = preprocessor
         self._prompt = prompt
         self._tower = model.model.visual
+        self._tower.patch_embed.proj = _PatchProjection(self._tower.patch_embed.proj)
         self._decoder = model.model.language_model
         self._embed = model.get_input_embeddings()
         self._device = self._embed.weight.device
@@ -276,6 +278,21 @@ class Qwen3VL(VideoLM):
             cursor=Cursor(last, video=cursor.video, units=cursor.units),
             deep=(),
         )
+
+
+class _PatchProjection(nn.Module):
+    """The tower's patch convolution as the matrix product it is: its kernel covers a whole patch.
+
+    Same weights, about three times as fast on a CPU.
+    """
+
+    def __init__(self, convolution: nn.Conv3d):
+        super().__init__()
+        self.weight, self.bias = convolution.weight, convolution.bias
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """[n, colours, frames, y, x] to [n, width]."""
+        return F.linear(patches.flatten(1), self.weight.flatten(1), self.bias)
 
 
 def _check_kept(patch: Tensor, unit: Unit, merged: Tensor | None) -> None:
