@@ -24,7 +24,8 @@ WHOLE = """\
  model       Qwen/Qwen3-VL-2B-Instruct@89644892 · 2.13B parameters · sdpa
              cuda:0 (the only GPU) · bfloat16 (stored so, and the device computes in it)
  method      pruner uniform (retain 1/4) · cache window (budget 8192, target 0.75)
- tokens      176,400 seen → 43,200 kept (24.5%) → 7,008 in the cache when asked
+ tokens      176,400 seen → 43,200 kept (24.5%)
+             7,008 cache entries when asked, time tags included
              57,800 entries of each layer evicted by window, in 28 compactions
  time        decode 58.1 s · preprocess 9.00 s · vision 2 min 1 s · method 2.90 s · prefill 31.0 s
              watched in 2 min 52 s

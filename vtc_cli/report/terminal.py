@@ -119,8 +119,7 @@ def _tokens(record: Mapping[str, Any]) -> Lines:
     seen = f"{count(tokens['visual_in'])} seen"
     share = f" ({tokens['visual_kept'] / tokens['visual_in']:.1%})" if tokens["visual_in"] else ""
     kept = f"{count(tokens['visual_kept'])} kept{share}"
-    held = f"{count(tokens['context'])} in the cache when asked"
-    lines = [[f"{seen} → {kept} → {held}"]]
+    lines = [[f"{seen} → {kept}", f"{count(tokens['context'])} cache entries when asked, time tags included"]]
     if cache is not None and record["evicted"]:
         entries = f"{count(cache['evicted'])} entries of each layer evicted by {cache['policy']}"
         lines.append([f"{entries}, in {_plural(cache['compactions'], 'compaction')}"])
@@ -153,7 +152,7 @@ def _compute(record: Mapping[str, Any]) -> Lines:
     if flops is None:
         return []
     names = {"vision": "vision", "method": "method", "prefill": "prefill", "question": "question", "decode": "answer"}
-    parts = [f"{shown} {operations(flops[name])}" for name, shown in names.items() if flops[name] is not None]
+    parts = [f"{shown} {operations(flops[name])}" for name, shown in names.items() if flops[name]]
     total = sum(flops[name] or 0 for name in names)
     saved = flops["without_method"] / total if total else 1.0
     whole = f"{operations(total)} in all ({flops['counted']})"
