@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import sys
 
 import pytest
 
@@ -197,3 +200,29 @@ def test_the_dry_run_loads_no_weights(vtc, footage, monkeypatch):
     result = vtc("ask", footage / "clip.mp4", "what?", "--dry-run")
     assert result.code == 0
     assert "cache" in result.out
+
+
+def test_paths_on_stdin_end_with_nul(vtc, footage, monkeypatch):
+    named = [footage / "other.mp4", footage / "clip.mp4"]
+    paths = b"".join(os.fsencode(path) + b"\0" for path in named)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(paths)))
+    result = vtc("ask", "--files", "-", "-0", "what?")
+    assert [line.split("\t")[0] for line in result.out.splitlines()] == [str(path) for path in named]
+
+
+@pytest.mark.parametrize("variables", [{"NO_COLOR": "1", "FORCE_COLOR": "1"}, {"TERM": "dumb"}, {}])
+def test_no_colour_where_none_is_wanted(vtc, footage, monkeypatch, variables):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    result = vtc("ask", footage / "clip.mp4", "what?", "--report")
+    assert "tokens" in result.err
+    # With NO_COLOR a forced terminal may still get bold or dim; what it must not get is a colour.
+    colours = [f"\x1b[{code}" for code in (*range(30, 38), *range(90, 98))]
+    assert not any(colour in result.err for colour in colours)
+    assert "\x1b" not in result.out
+
+
+def test_what_a_model_writes_cannot_drive_a_terminal():
+    from vtc_cli.cli.answers import printable
+
+    assert printable("a\x1b[31mb\x07c\nd\u202ee") == "a [31mb c\nd e"

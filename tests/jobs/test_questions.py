@@ -112,4 +112,3 @@ def test_what_cannot_be_meant_is_refused(inputs, options, says):
     with pytest.raises(UsageError) as caught:
         read_request(inputs, **options)
     assert says in caught.value.message
-

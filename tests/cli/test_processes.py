@@ -1,0 +1,138 @@
+"""What only a process of its own can show: pipes, terminals, signals, kills."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.support.clips import write_clip
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals and signals of POSIX")
+
+
+def test_a_closed_pipe_ends_quietly(command, footage, place):
+    (place / "q.txt").write_text("\n".join(f"what {number}?" for number in range(40)))
+    words = command(["ask", footage / "clip.mp4", footage / "other.mp4", "--questions", "q.txt"])
+    running = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdout is not None
+    assert running.stdout.readline()
+    running.stdout.close()
+    _, err = running.communicate(timeout=120)
+    assert err == b""
+    assert running.returncode == 0
+
+
+def test_help_into_a_closed_pipe_ends_quietly(command):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command(["ask", "--help"]), stdout=write, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_video_on_stdin(process, footage):
+    result = process("ask", "-", "what?", "--json", stdin=(footage / "clip.mp4").open("rb"))
+    record = json.loads(result.out)
+    assert result.code == 0, result.err
+    assert record["video"] == "-"
+    assert record["tokens"]["frames"] == 4
+
+
+@posix
+def test_the_answer_streams_to_a_terminal(command, footage):
+    import pty
+
+    main, other = pty.openpty()
+    running = subprocess.Popen(
+        command(["ask", footage / "clip.mp4", "what?", "--max-new-tokens", "6"]),
+        stdout=other,
+        stderr=other,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(other)
+    shown = b""
+    try:
+        while running.poll() is None or select.select([main], [], [], 0)[0]:
+            if select.select([main], [], [], 0.2)[0]:
+                try:
+                    piece = os.read(main, 65536)
+                except OSError:  # Linux says so when the other side is closed
+                    break
+                if not piece:
+                    break
+                shown += piece
+    finally:
+        os.close(main)
+        running.wait(timeout=120)
+    text = shown.decode(errors="replace")
+    assert running.returncode == 0, text
+    assert "loading" in text  # progress is for terminals
+    assert "first token" in text  # and so is the report, unasked
+
+
+@posix
+def test_interrupting_a_batch_leaves_whole_records(command, place):
+    folder = place / "many"
+    folder.mkdir()
+    for number in range(30):
+        write_clip(folder / f"v{number}.mp4", seconds=1, seed=number)
+    words = command(["ask", folder, "what?", "-o", "out.jsonl", "--max-new-tokens", "200"])
+    running = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdout is not None
+    assert running.stdout.readline()
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=120)
+    assert running.returncode == 130
+    assert b"interrupted" in err
+    assert b"Traceback" not in err
+    lines = (place / "out.jsonl").read_text().splitlines()
+    assert 1 <= len(lines) < 30
+    assert all(json.loads(line)["schema"] == "vtc.answer/1" for line in lines)
+
+
+@posix
+def test_a_killed_batch_goes_on_where_it_stopped(command, process, place):
+    folder = place / "many"
+    folder.mkdir()
+    for number in range(6):
+        write_clip(folder / f"v{number}.mp4", seconds=1, seed=number)
+    words = ["ask", folder, "what?", "-o", "out.jsonl", "--max-new-tokens", "100"]
+    running = subprocess.Popen(command(words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while running.poll() is None and time.monotonic() < deadline:
+        if (place / "out.jsonl").exists() and (place / "out.jsonl").read_text().count("\n") >= 2:
+            break
+        time.sleep(0.02)
+    running.kill()
+    running.wait(timeout=60)
+    before = (place / "out.jsonl").read_text().count("\n")
+    result = process(*words)
+    assert result.code == 0, result.err
+    videos = [json.loads(line)["video"] for line in (place / "out.jsonl").read_text().splitlines()]
+    assert sorted(videos) == sorted(f"{folder}/v{number}.mp4" for number in range(6))
+    assert result.out.count("\n") == 6 - before
+
+
+def test_a_bug_is_short_and_its_trace_is_on_request(process, footage, place):
+    (place / "sitecustomize.py").write_text(
+        "import vtc_cli.jobs.request\n"
+        "def broken(*arguments, **options):\n    raise ZeroDivisionError('deliberate')\n"
+        "vtc_cli.jobs.request.read_request = broken\n"
+    )
+    path = os.pathsep.join([str(place), *filter(None, [os.environ.get("PYTHONPATH")])])
+    variables = {**os.environ, "PYTHONPATH": path}
+    short = process("ask", footage / "clip.mp4", "what?", env=variables)
+    assert short.code == 1
+    assert len(short.err.splitlines()) == 2
+    assert "ZeroDivisionError: deliberate" in short.err
+    assert "--debug" in short.err
+    long = process("ask", footage / "clip.mp4", "what?", "--debug", env=variables)
+    assert long.code == 1
+    assert "Traceback" in long.err
