@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from tests.support.checkpoints import random_qwen3_vl
+from tests.support.torchvision_shim import declare_operators
 from vtc_cli.models.load import load_model
 from vtc_cli.models.qwen3_vl import Qwen3VL
+
+declare_operators()
 
 
 @pytest.fixture(scope="session")

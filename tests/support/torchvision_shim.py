@@ -14,15 +14,22 @@ import torch
 _declared: list[torch.library.Library] = []
 
 
-def torchvision_or_skip() -> None:
-    """Make `import torchvision` work, or skip the test with the reason."""
+def declare_operators() -> bool:
+    """Declare the schemas where torchvision is installed, before the library first imports it. True when it is."""
     if importlib.util.find_spec("torchvision") is None:
-        pytest.skip("torchvision is not installed; the other oracles of this file still run")
+        return False
     if not _declared and not hasattr(torch.ops.torchvision, "nms"):
         library = torch.library.Library("torchvision", "DEF")
         library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _declared.append(library)
+    return True
+
+
+def torchvision_or_skip() -> None:
+    """Make `import torchvision` work, or skip the test with the reason."""
+    if not declare_operators():
+        pytest.skip("torchvision is not installed; the other oracles of this file still run")
     try:
         import torchvision  # noqa: F401
     except (ImportError, RuntimeError, OSError) as error:

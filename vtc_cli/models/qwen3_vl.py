@@ -77,7 +77,14 @@ class Qwen3VL(VideoLM):
         trust_remote_code: bool = False,
     ) -> Qwen3VL:
         """From a checkpoint folder. Raises MachineError when weights are missing or the folder contradicts itself."""
-        from transformers import AutoTokenizer, Qwen3VLForConditionalGeneration
+        try:
+            from transformers import AutoTokenizer, Qwen3VLForConditionalGeneration
+        except (ImportError, RuntimeError) as error:
+            raise MachineError(
+                f"transformers cannot import this family: {_root(error)}",
+                "If it names torchvision, that package was built for another torch: uninstall it "
+                "(vtc does not need it) or install the matching build. `vtc doctor` shows the versions.",
+            ) from error
 
         preprocessor = Preprocessor.read(folder)
         with quiet():
@@ -354,5 +361,12 @@ def _info(model: nn.Module, placement: Placement, name: str, revision: str | Non
     )
 
 
-def _first_line(error: Exception) -> str:
+def _root(error: BaseException) -> str:
+    """The first line of what started a chain of errors: import machinery buries it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
