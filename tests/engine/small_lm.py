@@ -27,7 +27,12 @@ class SmallLM(VideoLM):
     """
 
     def __init__(
-        self, grid: tuple[int, int] = (1, 2), per_unit: int = 1, tag: int = 1, context: int = 10_000, record: bool = False
+        self,
+        grid: tuple[int, int] = (1, 2),
+        per_unit: int = 1,
+        tag: int = 1,
+        context: int = 10_000,
+        record: bool = False,
     ):
         generator = torch.Generator().manual_seed(7)
         self.grid, self.tag, self.record = grid, tag, record

@@ -15,6 +15,7 @@ from tests.engine.decoders import KV_HEADS, LAYERS, MAKERS, make, rows, run
 from tests.engine.test_slab import random_choice
 from vtc_cli.engine.evidence import attending
 from vtc_cli.engine.slab import Slab
+from vtc_cli.errors import UsageError
 
 PREFIX, UNITS, PER_UNIT, QUESTION = 3, 6, 4, 5
 
@@ -86,9 +87,10 @@ def test_shares_equal_the_eager_weights_per_head(family: str, keep: int | None, 
 def test_nothing_stays_installed_also_after_a_failure() -> None:
     slab = watched(make("qwen3-vl"), None)
     before = dict(ALL_ATTENTION_FUNCTIONS._local_mapping), ALL_ATTENTION_FUNCTIONS["sdpa"]
-    with pytest.raises(RuntimeError, match="inside"), attending(slab, "sdpa"):
+    with attending(slab, "sdpa"):
         assert ALL_ATTENTION_FUNCTIONS["sdpa"] is not before[1]
-        raise RuntimeError("inside")
+    with pytest.raises(UsageError, match="full"), attending(slab, "sdpa"):
+        run(make("qwen3-vl"), rows(100, 3), 0, slab)
     assert (dict(ALL_ATTENTION_FUNCTIONS._local_mapping), ALL_ATTENTION_FUNCTIONS["sdpa"]) == before
     with attending(slab, "eager"):
         pass

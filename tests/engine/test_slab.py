@@ -58,9 +58,7 @@ def masked(model: Any, dropped: list[Tensor], prefix: int) -> Iterator[None]:
         return change
 
     handles = [
-        layer.self_attn.register_forward_pre_hook(
-            hook(hidden, layer.self_attn.num_key_value_groups), with_kwargs=True
-        )
+        layer.self_attn.register_forward_pre_hook(hook(hidden, layer.self_attn.num_key_value_groups), with_kwargs=True)
         for layer, hidden in zip(model.layers, dropped, strict=True)
     ]
     try:

@@ -69,7 +69,10 @@ POLICIES = ["window", "uniform-cache", PerHead()]
 def test_c3_c4_chunks_change_nothing(policy: Any, chunk: int) -> None:
     """Also a chunk larger than the budget: it is split where a compaction is due."""
     frames = film(23)
-    alone, together = Session(SmallLM(), cache=policy, budget=20), Session(SmallLM(), cache=policy, budget=20, chunk=chunk)
+    alone, together = (
+        Session(SmallLM(), cache=policy, budget=20),
+        Session(SmallLM(), cache=policy, budget=20, chunk=chunk),
+    )
     alone.watch(frames)
     together.watch(frames)
     assert alone.evicted == together.evicted > 0
@@ -335,7 +338,7 @@ def test_impossible_settings_are_refused() -> None:
         Session(SmallLM(), chunk=0)
     with pytest.raises(UsageError, match="at least one entry"):
         Session(SmallLM(), budget=0)
-    with pytest.raises(UsageError, match="two cache budgets: 9 .* 8"):
+    with pytest.raises(UsageError, match=r"two cache budgets: 9 .* 8"):
         Session(SmallLM(), cache="window:budget=8", budget=9)
     with pytest.raises(UsageError, match="`window` fills the stage `cache`, and a method for `pruner`"):
         Session(SmallLM(), pruner="window")

@@ -48,7 +48,10 @@ def test_a_strangers_plugin_is_found_chosen_and_described(install: Install) -> N
     install("vtc-first", {"first": "first_plugin:First"}, {"first_plugin": PRUNER}, version="2.5")
     listing = find("first")
     assert (listing.distribution, listing.version, listing.clash) == ("vtc-first", "2.5", ())
-    assert (listing.glance().stage, listing.glance().summary) == ("pruner", "Keep the first tokens, whatever they show.")
+    assert (listing.glance().stage, listing.glance().summary) == (
+        "pruner",
+        "Keep the first tokens, whatever they show.",
+    )
     assert "first_plugin" not in sys.modules
     chosen = choose("first:count=7")
     assert (chosen.name, chosen.stage, chosen.version, chosen.options) == ("first", "pruner", "2.5", {"count": 7})
@@ -59,7 +62,7 @@ def test_a_strangers_plugin_is_found_chosen_and_described(install: Install) -> N
 def test_two_distributions_with_one_name_are_refused_unless_named(install: Install) -> None:
     install("vtc-one", {"first": "one_plugin:First"}, {"one_plugin": PRUNER})
     install("Vtc_Two", {"first": "two_plugin:First"}, {"two_plugin": PRUNER})
-    with pytest.raises(UsageError, match="offered by .* and ") as caught:
+    with pytest.raises(UsageError, match=r"offered by .* and ") as caught:
         choose("first")
     assert "vtc-one" in caught.value.message
     assert "Vtc_Two" in caught.value.message
@@ -110,9 +113,7 @@ def test_a_broken_plugin_is_reported_and_only_fatal_when_chosen(
     ("value", "seen"),
     [("", set()), ("window, uniform", {"window", "uniform"}), ("vtc_cli", BUILT_IN), ("vtc-first", {"first"})],
 )
-def test_vtc_plugins_restricts(
-    install: Install, monkeypatch: pytest.MonkeyPatch, value: str, seen: set[str]
-) -> None:
+def test_vtc_plugins_restricts(install: Install, monkeypatch: pytest.MonkeyPatch, value: str, seen: set[str]) -> None:
     install("vtc-first", {"first": "first_plugin:First"}, {"first_plugin": PRUNER})
     monkeypatch.setenv("VTC_PLUGINS", value)
     names = {listing.name for listing in available()}

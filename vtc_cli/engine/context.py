@@ -16,7 +16,7 @@ from vtc_cli.engine.budget import ROWS_MARGIN, Allowance, allow
 from vtc_cli.engine.meter import Meter
 from vtc_cli.engine.slab import Slab
 from vtc_cli.errors import MachineError, UsageError, VtcError
-from vtc_cli.methods.stages import CachePolicy
+from vtc_cli.methods.stages import CachePolicy, LayerView
 from vtc_cli.models.contract import Cursor, Span, Unit, VideoLM
 
 Placed = tuple[Unit, Span]
@@ -160,7 +160,7 @@ class Context:
         dropped, select = self.entries - keep, self._policy.select
         with self.meter.time("method"):
             try:
-                self.slab.compact(lambda view: select(view, keep))
+                self.slab.compact(lambda view: select(view, keep) if keep else _nothing(view))
             except ValueError as error:
                 raise VtcError(f"{type(self._policy).__name__}: {error}: this is a bug in the method") from error
         if self.entries != keep:
@@ -176,6 +176,10 @@ class Context:
             alive = {unit for layer in layers for unit in self.slab.view(layer).unit.unique().tolist()}
             self.times = {unit: span for unit, span in self.times.items() if unit in alive}
             self._forget_above = 2 * len(self.times) + 1024
+
+
+def _nothing(view: LayerView) -> Tensor:
+    return torch.empty((view.unit.shape[0], 0), dtype=torch.int64, device=view.unit.device)
 
 
 @contextmanager
