@@ -20,12 +20,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vtc_cli.errors import MachineError, UsageError
-from vtc_cli.models.contract import Cursor, DecoderDims, Geometry, ModelInfo, Span, TowerDims, Unit, VideoLM
+from vtc_cli.models.contract import Cursor, Geometry, Span, Unit, VideoLM
 from vtc_cli.models.device import Placement
 from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.prompt import Prompt, multiple_choice, time_tag
 from vtc_cli.models.quiet import quiet
 from vtc_cli.models.received import received_attention
+from vtc_cli.models.shape import info_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -62,9 +63,17 @@ class Qwen3VL(VideoLM):
             config.vision_end_token_id,
             config.video_token_id,
         )
-        self._deep = len(config.vision_config.deepstack_visual_indexes)
         self._stop = _stop_ids(model, tokenizer)
-        self.info = _info(model, placement, name, revision)
+        parameters = list(model.parameters())  # tied weights once
+        self.info = info_of(
+            config,
+            placement,
+            name=name,
+            family="qwen3-vl",
+            revision=revision,
+            parameters=sum(value.numel() for value in parameters),
+            weight_bytes=sum(value.nbytes for value in parameters),
+        )
 
     @classmethod
     def load(
@@ -318,47 +327,6 @@ def _stop_ids(model: Any, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     ids.add(tokenizer.eos_token_id)
     ids.update(tokenizer.convert_tokens_to_ids(token) for token in ("<|im_end|>", "<|endoftext|>"))
     return frozenset(int(token) for token in ids if token is not None)
-
-
-def _info(model: nn.Module, placement: Placement, name: str, revision: str | None) -> ModelInfo:
-    config: Any = model.config
-    text, vision = config.text_config, config.vision_config
-    parameters = list(model.parameters())  # tied weights once
-    decoder = DecoderDims(
-        layers=text.num_hidden_layers,
-        hidden=text.hidden_size,
-        heads=text.num_attention_heads,
-        kv_heads=text.num_key_value_heads,
-        head_dim=text.head_dim,
-        intermediate=text.intermediate_size,
-        vocab=text.vocab_size,
-    )
-    return ModelInfo(
-        name=name,
-        family="qwen3-vl",
-        revision=revision,
-        device=placement.device,
-        device_reason=placement.device_reason,
-        dtype=placement.dtype,
-        dtype_reason=placement.dtype_reason,
-        attention=placement.attention,
-        parameters=sum(value.numel() for value in parameters),
-        weight_bytes=sum(value.nbytes for value in parameters),
-        context=text.max_position_embeddings,
-        frames_per_unit=vision.temporal_patch_size,
-        tower=TowerDims(
-            layers=vision.depth,
-            hidden=vision.hidden_size,
-            heads=vision.num_heads,
-            intermediate=vision.intermediate_size,
-            patch_inputs=vision.in_channels * vision.temporal_patch_size * vision.patch_size**2,
-            merge=vision.spatial_merge_size,
-            out_hidden=vision.out_hidden_size,
-            deep=len(vision.deepstack_visual_indexes),
-        ),
-        decoder=decoder,
-        kv_bytes_per_token=2 * decoder.layers * decoder.kv_heads * decoder.head_dim * parameters[0].element_size(),
-    )
 
 
 def _root(error: BaseException) -> str:

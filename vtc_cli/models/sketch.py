@@ -9,12 +9,13 @@ from typing import Any
 
 from vtc_cli.errors import MachineError
 from vtc_cli.models.catalog import read_config
-from vtc_cli.models.contract import DecoderDims, Geometry, ModelInfo, TowerDims
+from vtc_cli.models.contract import Geometry, ModelInfo
 from vtc_cli.models.device import Placement
 from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.prompt import Prompt, multiple_choice, time_tag
 from vtc_cli.models.quiet import quiet
 from vtc_cli.models.registry import family_of
+from vtc_cli.models.shape import info_of
 from vtc_cli.models.weights import DTYPE_BYTES
 
 
@@ -59,41 +60,13 @@ def sketch(folder: Path, placement: Placement, name: str, parameters: int) -> Sk
             tokenizer = AutoTokenizer.from_pretrained(folder)
         except (OSError, ValueError) as error:
             raise MachineError(f"the configuration of {name} cannot be read: {error}") from error
-    text, vision = config.text_config, config.vision_config
-    decoder = DecoderDims(
-        layers=text.num_hidden_layers,
-        hidden=text.hidden_size,
-        heads=text.num_attention_heads,
-        kv_heads=text.num_key_value_heads,
-        head_dim=text.head_dim,
-        intermediate=text.intermediate_size,
-        vocab=text.vocab_size,
-    )
-    each = DTYPE_BYTES[placement.dtype]
-    info = ModelInfo(
+    info = info_of(
+        config,
+        placement,
         name=name,
         family=family.name,
         revision=None,
-        device=placement.device,
-        device_reason=placement.device_reason,
-        dtype=placement.dtype,
-        dtype_reason=placement.dtype_reason,
-        attention=placement.attention,
         parameters=parameters,
-        weight_bytes=parameters * each,
-        context=text.max_position_embeddings,
-        frames_per_unit=vision.temporal_patch_size,
-        tower=TowerDims(
-            layers=vision.depth,
-            hidden=vision.hidden_size,
-            heads=vision.num_heads,
-            intermediate=vision.intermediate_size,
-            patch_inputs=vision.in_channels * vision.temporal_patch_size * vision.patch_size**2,
-            merge=vision.spatial_merge_size,
-            out_hidden=vision.out_hidden_size,
-            deep=len(vision.deepstack_visual_indexes),
-        ),
-        decoder=decoder,
-        kv_bytes_per_token=2 * decoder.layers * decoder.kv_heads * decoder.head_dim * each,
+        weight_bytes=parameters * DTYPE_BYTES[placement.dtype],
     )
     return Sketch(info, Preprocessor.read(folder), Prompt(tokenizer, folder))

@@ -1,0 +1,59 @@
+"""What a Qwen-layout configuration says about a model: widths for counting, and the record of what was loaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vtc_cli.models.contract import DecoderDims, ModelInfo, TowerDims
+from vtc_cli.models.device import Placement
+from vtc_cli.models.weights import DTYPE_BYTES
+
+
+def info_of(
+    config: Any,
+    placement: Placement,
+    *,
+    name: str,
+    family: str,
+    revision: str | None,
+    parameters: int,
+    weight_bytes: int,
+) -> ModelInfo:
+    """The record of a model. config: transformers' composite configuration (`text_config`, `vision_config`)."""
+    text, vision = config.text_config, config.vision_config
+    decoder = DecoderDims(
+        layers=text.num_hidden_layers,
+        hidden=text.hidden_size,
+        heads=text.num_attention_heads,
+        kv_heads=text.num_key_value_heads,
+        head_dim=text.head_dim,
+        intermediate=text.intermediate_size,
+        vocab=text.vocab_size,
+    )
+    tower = TowerDims(
+        layers=vision.depth,
+        hidden=vision.hidden_size,
+        heads=vision.num_heads,
+        intermediate=vision.intermediate_size,
+        patch_inputs=vision.in_channels * vision.temporal_patch_size * vision.patch_size**2,
+        merge=vision.spatial_merge_size,
+        out_hidden=vision.out_hidden_size,
+        deep=len(vision.deepstack_visual_indexes),
+    )
+    return ModelInfo(
+        name=name,
+        family=family,
+        revision=revision,
+        device=placement.device,
+        device_reason=placement.device_reason,
+        dtype=placement.dtype,
+        dtype_reason=placement.dtype_reason,
+        attention=placement.attention,
+        parameters=parameters,
+        weight_bytes=weight_bytes,
+        context=text.max_position_embeddings,
+        frames_per_unit=vision.temporal_patch_size,
+        tower=tower,
+        decoder=decoder,
+        kv_bytes_per_token=2 * decoder.layers * decoder.kv_heads * decoder.head_dim * DTYPE_BYTES[placement.dtype],
+    )
