@@ -15,6 +15,7 @@ from vtc_cli.video.pyav_reader import PyavClip
 # reading: it can only pay for itself over several moments of a file of moderate size.
 FEW_MOMENTS = 8
 LARGE_FILE = 2 * 2**30
+SAME_COLOURS = frozenset({"yuv420p", "yuvj420p"})  # converted to the same RGB, byte for byte, by both readers
 
 
 class AutoClip:
@@ -77,8 +78,8 @@ class AutoClip:
         facts = self._base.facts
         if facts.variable is not False:
             return "the rate varies" if facts.variable else "only a complete index proves a constant rate"
-        if facts.orientation.rotation:
-            return "the pictures are stored rotated"
+        if facts.pixels not in SAME_COLOURS:
+            return f"decord converts {facts.pixels} to RGB differently"
         if os.path.getsize(self._base.path) > LARGE_FILE:
             return "the file is large and decord would read all of it first"
         try:

@@ -15,6 +15,9 @@ from vtc_cli.video.sampling import ON_TIME
 if TYPE_CHECKING:
     from av import VideoFrame
 
+HEALED = 300
+COARSEST_ROUNDING = 0.0005  # seconds: half of Matroska's millisecond
+
 
 @dataclass
 class Trouble:
@@ -36,10 +39,11 @@ def pictures(opened: Opened, trouble: Trouble) -> Iterator[VideoFrame]:
     """Decoded pictures in showing order, from where the container stands; damaged ones are left out.
 
     After a packet that cannot be decoded, what follows is built on what is missing, so pictures are skipped until
-    the next intact keyframe. A container that cannot be read further ends the iteration, after the pictures the
-    decoder still holds. libav's errors are not raised: `trouble` tells.
+    the next intact keyframe, or for `HEALED` pictures: streams refreshed piecemeal have no keyframes. A container
+    that cannot be read further ends the iteration, after the pictures the decoder still holds. libav's errors are
+    not raised: `trouble` tells.
     """
-    suspect, seen = False, False
+    suspect = 0  # pictures still not to be trusted
     packets = opened.container.demux(opened.track)
     packet = None
     while not trouble.ended:
@@ -59,16 +63,17 @@ def pictures(opened: Opened, trouble: Trouble) -> Iterator[VideoFrame]:
                 return
             except (av.error.FFmpegError, OSError) as error:
                 trouble.note(reason(error))
-                suspect = seen
+                suspect = HEALED
                 continue
         for picture in decoded:
             if picture.is_corrupt:
                 trouble.note("damaged picture")
-                suspect = seen
+                suspect = HEALED
             elif suspect and not picture.key_frame:
                 trouble.skipped += 1
+                suspect -= 1
             else:
-                suspect, seen = False, True
+                suspect = 0
                 yield picture
 
 
@@ -94,6 +99,11 @@ class Clock:
     @property
     def assumed(self) -> bool:
         return self.origin is None
+
+    @property
+    def slack(self) -> float:
+        """Rounding of this clock, for `Pacer`: half a tick, but no more than Matroska's (coarser ones are exact)."""
+        return min(max(float(self.tick) / 2, ON_TIME), COARSEST_ROUNDING) + ON_TIME
 
     def ticks(self, time: float) -> int:
         """Container time of a moment in the clip."""

@@ -1,8 +1,8 @@
 """The decord reader, confined: random access on local files whose clock it reads as the container does.
 
 What confines it, and why. decord decodes ahead of its consumer without a limit, so it is sent back to frame 0 after
-every read. It ignores edit lists, returns pictures a keyframe late from MPEG-TS, and cannot stop once it is asked
-for a frame that the metadata promises but the file does not hold; so its table of times is compared with the
+every read. It ignores edit lists, returns pictures a keyframe late from MPEG-TS, garbles some rotated ones, and
+cannot stop once it is asked for a frame that the metadata promises but the file does not hold; so its table of times is compared with the
 container's, and frames from the last decodable one on are left to PyAV. A fork with the same module name returns
 wrong frames on busy machines and is refused.
 """
@@ -14,13 +14,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vtc_cli.errors import MachineError, VideoError
 from vtc_cli.video.facts import index_times
 from vtc_cli.video.frame import ClipInfo, Damage, Frame
 from vtc_cli.video.pyav_reader import PyavClip
 from vtc_cli.video.sampling import ON_TIME, Pacer
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CHUNK = 8  # frames read between two resets of the decoder
 THREADS = 2
@@ -65,6 +68,8 @@ def cannot_serve(base: PyavClip) -> str | None:
         return f"decord 0.6 has no {facts.codec} decoder"
     if facts.orientation.mirrored:
         return "decord does not mirror pictures"
+    if facts.orientation.rotation:
+        return "decord mixes up the bytes of pictures that are stored rotated"  # where rows are padded, it seems
     if base.clock.assumed:
         return "the pictures carry no times"
     return None
@@ -90,25 +95,26 @@ class DecordClip:
 
     def frames(self, fps: float, start: float = 0.0, end: float | None = None) -> Iterator[Frame]:
         """See `Clip.frames`: chunks of at most 8 frames, the decoder reset after each."""
-        return self._watch(Pacer(fps, start, end))
+        return self._watch(Pacer(fps, start, end, self._base.clock.slack))
 
     def _watch(self, pacer: Pacer) -> Iterator[Frame]:
         self.damage = None
         reader = self._open()
         times = self._table(reader)
         wanted = (number for number, time in enumerate(times[: self._verified]) if pacer.wants(time))
-        last = 0.0
+        last: float | None = None
         while chunk := list(islice(wanted, CHUNK)):
             try:
-                images = reader.get_batch(chunk).asnumpy()
+                images = [self._picture(reader, number) for number in chunk]
                 reader.seek(0)
             except self._failures() as error:
-                self.damage = Damage(last, _words(error))
+                if last is None:
+                    raise self._cannot_read(chunk[0], error) from None
+                self.damage = Damage(last, f"{_words(error)}; nothing could be read after it")
                 return
-            for number, image in zip(chunk, images, strict=True):
+            for number in chunk:
                 last = times[number]
-                yield Frame(last, _tensor(image))
-            del images
+                yield Frame(last, images.pop(0))
         yield from self._rest(pacer)
 
     def _rest(self, pacer: Pacer) -> Iterator[Frame]:
@@ -132,12 +138,10 @@ class DecordClip:
                 yield from self._base.at([time])
                 continue
             try:
-                image = _tensor(reader[number].asnumpy())
+                image = self._picture(reader, number)
                 reader.seek(0)
             except self._failures() as error:
-                raise VideoError(
-                    f"{self.info.source}: decord cannot read frame {number} ({_words(error)})", "Use --reader pyav."
-                ) from None
+                raise self._cannot_read(number, error) from None
             yield Frame(table[number], image)
 
     def close(self) -> None:
@@ -172,8 +176,6 @@ class DecordClip:
             raise self._disagreement(f"its first frame is at {stamps[0]:.3f} s" if stamps else "it finds no frame")
         if facts.declared_frames is not None and facts.declared_frames != count:
             raise self._disagreement(f"it counts {count} frames, the container {facts.declared_frames}")
-        if facts.proven and facts.duration is not None and stamps[-1] > facts.duration + step:
-            raise self._disagreement(f"its last frame is at {stamps[-1]:.3f} s of {facts.duration:.3f} s")
         exact = index_times(self._base.path) if facts.variable is False else None
         if exact is not None:
             # decord's times are single precision; the container's index has the exact ones.
@@ -183,6 +185,21 @@ class DecordClip:
             return exact
         tick = float(clock.tick)
         return [round((stamp - stamps[0]) / tick) * tick for stamp in stamps]
+
+    def _picture(self, reader: Any, number: int) -> Tensor:
+        """One picture, uint8 [3, H, W]."""
+        import torch
+
+        image = reader[number].asnumpy()
+        width, height = self.info.size
+        if image.shape != (height, width, 3):
+            raise RuntimeError(f"its picture has the shape {image.shape}")
+        return torch.from_numpy(image).permute(2, 0, 1).contiguous()
+
+    def _cannot_read(self, number: int, error: BaseException) -> VideoError:
+        return VideoError(
+            f"{self.info.source}: decord cannot read frame {number} ({_words(error)})", "Use --reader pyav."
+        )
 
     def _disagreement(self, how: str) -> VideoError:
         return VideoError(
@@ -194,12 +211,6 @@ class DecordClip:
         from decord._ffi.base import DECORDError
 
         return (DECORDError, RuntimeError, IndexError)
-
-
-def _tensor(image: Any) -> Any:
-    import torch
-
-    return torch.from_numpy(image).permute(2, 0, 1).contiguous()
 
 
 def _words(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vtc_cli.video.container import Opened, open_container
 from vtc_cli.video.decoding import Clock
@@ -21,7 +21,8 @@ class Facts:
     duration: seconds of the picture track, None when live or not declared. proven: the duration is the picture
     track's own, so pictures missing at the end are missing indeed (else the sound may simply be longer).
     variable: True or False when the container's index settles whether the rate varies, else None.
-    start_offset: container seconds of the first picture. pixel_shape: width / height of a stored pixel.
+    start_offset: container seconds of the first picture. pixels: libav's name of the pixel format. pixel_shape:
+    width / height of a stored pixel.
     """
 
     container: str
@@ -34,6 +35,7 @@ class Facts:
     variable: bool | None
     start_offset: float
     declared_frames: int | None
+    pixels: str
     pixel_shape: float
     audio: tuple[str, ...]
     subtitles: tuple[str, ...]
@@ -58,6 +60,7 @@ def facts_of(opened: Opened, clock: Clock, first: VideoFrame, orientation: Orien
         variable=_variable(opened),
         start_offset=float(clock.origin * clock.tick) if clock.origin is not None else 0.0,
         declared_frames=track.frames or None,
+        pixels=first.format.name,
         pixel_shape=float(shape) if shape else 1.0,
         audio=tuple(_describe(stream) for stream in container.streams.audio),
         subtitles=tuple(_describe(stream) for stream in container.streams.subtitles),
@@ -103,7 +106,7 @@ def _variable(opened: Opened) -> bool | None:
     return False
 
 
-def _describe(stream: object) -> str:
+def _describe(stream: Any) -> str:
     name = stream.codec_context.codec.canonical_name if getattr(stream, "codec_context", None) else "unknown"
     language = getattr(stream, "language", None)
     return f"{name} ({language})" if language and language != "und" else name

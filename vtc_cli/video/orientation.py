@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class Orientation:
     """How stored pictures must be turned: swap rows and columns first, then flip left-right, then top-bottom.
 
-    rotation: the same as degrees clockwise, mirroring left aside.
+    rotation: the same as degrees clockwise; of a mirrored picture, after its left and right are swapped.
     """
 
     transpose: bool = False
@@ -52,13 +53,15 @@ def orientation_of(picture: VideoFrame) -> Orientation:
     The matrix maps stored (x, y) to shown (a*x + c*y, b*x + d*y), y pointing down; it is rounded to the nearest
     of the eight ways to lay a picture on its side, its head or its mirror image.
     """
-    data = next((item for item in picture.side_data if item.type.name == "DISPLAYMATRIX"), None)
+    attached: Iterable[Any] = picture.side_data  # PyAV's stubs take its items for text
+    data = next((item for item in attached if item.type.name == "DISPLAYMATRIX"), None)
     if data is None:
         return UPRIGHT
     a, b, _, c, d = struct.unpack("=9i", bytes(data)[:36])[:5]
     if not (a or b) or not (c or d):
         return UPRIGHT  # a degenerate matrix shows nothing at all: some encoders write zeros
-    rotation = round(math.degrees(math.atan2(b, a)) / 90) * 90 % 360
+    side = 1 if a * d - b * c > 0 else -1  # negative: mirrored
+    rotation = round(math.degrees(math.atan2(side * b, side * a)) / 90) * 90 % 360
     if abs(a) >= abs(b):
         return Orientation(False, a < 0, d < 0, rotation)
     return Orientation(True, c < 0, b < 0, rotation)

@@ -77,7 +77,7 @@ class Prefetch(Iterator[Frame]):
             if item.error is not None:
                 raise item.error
             raise StopIteration
-        return item  # type: ignore[no-any-return]
+        return item
 
     def _take(self) -> Any:
         while True:

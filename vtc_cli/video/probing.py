@@ -15,9 +15,9 @@ class Probe:
     container: libav's name of the format. size: (width, height) as shown. rotation: degrees clockwise applied;
     mirrored: flipped as well. declared_fps: the average rate the container states. variable_rate: None where only
     reading the whole file could tell. duration, start_offset: seconds, the latter the container's time of the first
-    picture. pixel_shape: width / height of a stored pixel (frames are not stretched). times: `container` or
-    `assumed`. audio, subtitles: one text per track. frames_reader, at_reader: which library serves what; at_reason:
-    why that one, or why moments cannot be looked up.
+    picture. pixels: libav's name of the pixel format. pixel_shape: width / height of a stored pixel (frames are not
+    stretched). times: `container` or `assumed`. audio, subtitles: one text per track. frames_reader, at_reader: which
+    library serves what; at_reason: why that one, or why moments cannot be looked up.
     """
 
     source: str
@@ -32,6 +32,7 @@ class Probe:
     variable_rate: bool | None
     duration: float | None
     start_offset: float
+    pixels: str
     pixel_shape: float
     times: str
     audio: tuple[str, ...]
@@ -81,6 +82,7 @@ def probe_clip(clip: Clip) -> Probe:
             declared_frames=round(info.duration * info.fps) if info.duration and info.fps else None,
             variable_rate=None if info.duration is None else False,
             start_offset=0.0,
+            pixels="rgb24",
             pixel_shape=1.0,
             audio=(),
             subtitles=(),
@@ -92,6 +94,7 @@ def probe_clip(clip: Clip) -> Probe:
         declared_frames=facts.declared_frames,
         variable_rate=facts.variable,
         start_offset=facts.start_offset,
+        pixels=facts.pixels,
         pixel_shape=facts.pixel_shape,
         audio=facts.audio,
         subtitles=facts.subtitles,

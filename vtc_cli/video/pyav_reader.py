@@ -118,7 +118,7 @@ class PyavClip:
 
     def frames(self, fps: float, start: float = 0.0, end: float | None = None) -> Iterator[Frame]:
         """See `Clip.frames`. Only frames that are emitted are converted to RGB."""
-        pacer = Pacer(fps, start, end)
+        pacer = Pacer(fps, start, end, self.clock.slack)
         self._check_open()
         return self._watch(pacer)
 

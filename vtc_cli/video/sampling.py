@@ -11,9 +11,7 @@ from vtc_cli.errors import UsageError
 from vtc_cli.video.frame import Clip, ClipInfo, Frame
 from vtc_cli.video.timecode import format_time
 
-# Container clocks round to ticks (a Matroska tick is 1 ms, an MPEG one 11 us) and times are doubles: a frame
-# this little before its due time is on time.
-ON_TIME = 1e-6
+ON_TIME = 1e-6  # times are doubles: a frame this little before its due time is on time
 
 
 @dataclass
@@ -22,11 +20,14 @@ class Pacer:
 
     Due times lie on the grid start + k/fps, computed from k so that nothing drifts. A gap in the video skips the
     due times inside it; it never causes a burst of catching up afterwards.
+    slack: seconds by which a clock may round down; without it, 30 per second of a 30 fps Matroska file, whose
+    second frame is at 0.033, would lose every third frame.
     """
 
     fps: float
     start: float = 0.0
     end: float | None = None
+    slack: float = ON_TIME
     _slot: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -34,19 +35,14 @@ class Pacer:
 
     def wants(self, time: float) -> bool:
         """Is the frame at `time` the next one to emit? Advances the grid when it is."""
-        if self.over(time) or time < self.start + self._slot / self.fps - ON_TIME:
+        if self.over(time) or time < self.start + self._slot / self.fps - self.slack:
             return False
-        self._slot = max(self._slot, math.floor((time - self.start + ON_TIME) * self.fps)) + 1
+        self._slot = max(self._slot, math.floor((time - self.start + self.slack) * self.fps)) + 1
         return True
 
     def over(self, time: float) -> bool:
         """Is `time` at or after the end?"""
-        return self.end is not None and time >= self.end - ON_TIME
-
-    @property
-    def due(self) -> float:
-        """Seconds of the next due time."""
-        return self.start + self._slot / self.fps
+        return self.end is not None and time >= self.end - self.slack
 
 
 @dataclass(frozen=True)

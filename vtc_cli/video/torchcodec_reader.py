@@ -46,7 +46,7 @@ class TorchcodecClip:
 
     def frames(self, fps: float, start: float = 0.0, end: float | None = None) -> Iterator[Frame]:
         """See `Clip.frames`."""
-        return self._watch(Pacer(fps, start, end))
+        return self._watch(Pacer(fps, start, end, self._base.clock.slack))
 
     def _watch(self, pacer: Pacer) -> Iterator[Frame]:
         self.damage = None
