@@ -114,6 +114,20 @@ def test_evidence_points_into_the_video_and_answers_do_not_change(model: VideoLM
     assert choice.evidence is not None
 
 
+def test_c13_time_tags_grow_and_a_video_of_known_length_still_fits_whole(model: VideoLM) -> None:
+    """Units are not of constant length; a default budget for a known number of units leaves room for longer tags."""
+    frames = frames_of(random_pixels(40, ROWS * CELL, COLUMNS * CELL, seed=2), gap=2000.0)
+    session = Session(model, units=20, pixels=ROWS * COLUMNS * CELL**2)
+    session.watch(frames)
+    assert session.allowance is not None
+    assert session.allowance.reason == "the whole video fits"
+    assert session.evicted == 0
+    unit = session._context.slab.view(0).unit[0]
+    lengths = torch.bincount(unit.long())
+    assert int(lengths.max()) > int(lengths[0]) > ROWS * COLUMNS
+    assert int(unit.max()) == 19
+
+
 def test_kv_bytes_per_token_is_what_a_row_costs(model: VideoLM) -> None:
     session = Session(model, budget=200, pixels=ROWS * COLUMNS * CELL**2)
     session.watch(frames_of(random_pixels(4, ROWS * CELL, COLUMNS * CELL, seed=2)))

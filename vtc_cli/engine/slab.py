@@ -181,10 +181,9 @@ class Slab(Cache):
     def nbytes(self) -> int:
         """Bytes of the keys and values in use, from the tensors."""
         return sum(
-            block[:, :, : layer.held].nbytes
+            (layer.keys.nbytes + layer.values.nbytes) // layer.capacity * layer.held
             for layer in self.blocks
             if layer.is_initialized
-            for block in (layer.keys, layer.values)
         )
 
     @property
