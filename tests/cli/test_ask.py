@@ -84,7 +84,7 @@ def test_a_damaged_video_is_answered_from_what_was_read(vtc, footage):
         (["clip.mp4", "what?", "--start", "1:00"], 2, "cannot be watched from"),
         (["clip.mp4", "what?", "--start", "soon"], 2, "not a time"),
         (["clip.mp4", "what?", "--fps", "0"], 2, "must be above 0"),
-        (["clip.mp4", "what?", "--budget", "plenty"], 2, "expected a size"),
+        (["clip.mp4", "what?", "--budget", "plenty"], 2, "or a size like"),
         (["clip.mp4", "what?", "--budget", "5"], 2, "smaller than one unit"),
         (["clip.mp4", "what?", "--json", "--jsonl"], 2, "exclude each other"),
         (["clip.mp4", "what?", "-c", "A=one"], 2, "no choice"),
@@ -226,3 +226,43 @@ def test_what_a_model_writes_cannot_drive_a_terminal():
     from vtc_cli.cli.answers import printable
 
     assert printable("a\x1b[31mb\x07c\nd\u202ee") == "a [31mb c\nd e"
+
+
+def test_a_recorded_run_can_be_repeated(vtc, footage, place, monkeypatch):
+    words = ("--fps", "2", "-m", "uniform:retain=1/2", "--budget", "64kB", "--start", "0.5", "--chunk", "2", "--json")
+    first = vtc("ask", footage / "clip.mp4", "which?", "-c", "A=x", "-c", "B=y", *words)
+    assert json.loads(first.out)["settings"]["budget"] == "64000B"
+    (place / "record.json").write_text(first.out)
+    (place / "vtc.toml").write_text("fps = 8\npixels = 1024\nseed = 4\n")
+    again = vtc("ask", "--from", "record.json", "--json")
+    assert comparable(json.loads(again.out)) == comparable(json.loads(first.out))
+    assert again.err == ""
+    other = json.loads(vtc("ask", "--from", "record.json", "--json", "--fps", "4").out)
+    assert other["settings"]["fps"] == 4
+    moved = vtc("ask", footage / "other.mp4", "--from", "record.json", "--json")
+    assert json.loads(moved.out)["video"] == str(footage / "other.mp4")
+    assert "not the video of the record" in moved.err
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "No such file"),
+        ("hello", "not JSON"),
+        ("{}", "not a record"),
+        ('{"schema": "vtc.answer/1"}', "missing"),
+        ('{"schema": "vtc.answer/1"}\n{"schema": "vtc.answer/1"}\n', "holds 2 records"),
+    ],
+)
+def test_what_is_no_record_cannot_be_repeated(vtc, place, content, says):
+    if content is not None:
+        (place / "record.json").write_text(content)
+    result = vtc("ask", "--from", "record.json")
+    assert result.code == 2
+    assert says in result.err
+
+
+def test_progress_can_be_asked_for(vtc, footage):
+    asked = vtc("ask", footage / "clip.mp4", "what?", "--progress")
+    assert "loading" in asked.err
+    assert vtc("ask", footage / "clip.mp4", "what?").err == ""

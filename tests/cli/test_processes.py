@@ -136,3 +136,22 @@ def test_a_bug_is_short_and_its_trace_is_on_request(process, footage, place):
     long = process("ask", footage / "clip.mp4", "what?", "--debug", env=variables)
     assert long.code == 1
     assert "Traceback" in long.err
+
+
+@posix
+def test_a_name_that_is_not_text_comes_out_as_it_went_in(command, footage, place):
+    folder = os.fsencode(place / "odd")
+    os.mkdir(folder)
+    path = folder + b"/caf\xe9.mp4"
+    try:
+        with open(path, "wb") as file:
+            file.write((footage / "clip.mp4").read_bytes())
+    except OSError:
+        pytest.skip("this file system takes text only")
+    words = [os.fsencode(word) for word in command(["ask"])]
+    words += [path, os.fsencode(footage / "other.mp4"), b"what?", b"-o", b"out.jsonl"]
+    done = subprocess.run(words, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].split(b"\t")[0] == path
+    first = json.loads((place / "out.jsonl").read_text().splitlines()[0])
+    assert os.fsencode(first["video"]) == path

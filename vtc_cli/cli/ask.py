@@ -47,6 +47,12 @@ def ask(
         bool,
         typer.Option("--resume/--no-resume", rich_help_panel=BATCH, help="Skip what --output already holds."),
     ] = True,
+    record: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="RECORD", rich_help_panel=BATCH, help="Repeat the run of this record; flags still win."
+        ),
+    ] = None,
     choice: Annotated[
         list[str] | None,
         typer.Option(
@@ -78,10 +84,16 @@ def ask(
     ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", rich_help_panel=options.OUTPUT, help="Print the plan and its cost; run nothing."),
+        typer.Option("--dry-run", rich_help_panel=options.OUTPUT, help="Print the plan and its cost; answer nothing."),
     ] = False,
     report: options.Report = None,
     quiet: options.Quiet = None,
+    progress: Annotated[
+        bool | None,
+        typer.Option(
+            "--progress/--no-progress", rich_help_panel=options.OUTPUT, help="Show progress.  [default: on a terminal]"
+        ),
+    ] = None,
     verbose: options.Verbose = False,
 ) -> None:
     """Answer questions about videos. Answers go to stdout, everything else to stderr.
@@ -96,6 +108,7 @@ def ask(
       vtc ask footage/ --questions q.jsonl -o answers.jsonl
       find . -name '*.mp4' -print0 | vtc ask --files - -0 "any people?"
       ffmpeg -i in.avi -f matroska - | vtc ask - "what happens?"
+      vtc ask --from record.json --seed 2
 
     Exit codes: 0 answered; 1 failed; 2 wrong usage; 3 some videos failed or were damaged;
     4 the machine lacks something; 130 interrupted (what was written stays valid; run again to go on).
@@ -103,10 +116,15 @@ def ask(
     flags = dict(locals())  # the parameters by name; the configuration takes the keys it knows
     from vtc_cli.cli.asking import answer, form_of, show_plans
     from vtc_cli.config.layers import effective, settings
+    from vtc_cli.jobs.repeat import read_recorded, repeat_request
     from vtc_cli.jobs.request import read_request
 
-    values = effective(flags)
-    request = read_request(inputs or [], files=files, null=null, questions=questions, choices=choice or [])
+    recorded = read_recorded(record) if record is not None else None
+    values = effective(flags, recorded=recorded.settings if recorded is not None else None)
+    if recorded is not None:
+        request = repeat_request(recorded, inputs or [], files or questions or choice)
+    else:
+        request = read_request(inputs or [], files=files, null=null, questions=questions, choices=choice or [])
     form = form_of(json=json, jsonl=jsonl)
     if dry_run:
         show_plans(request, settings(values), form)
@@ -119,6 +137,7 @@ def ask(
         resume=resume,
         report=values["report"].value,
         quiet=values["quiet"].value,
+        progress=progress,
         verbose=verbose,
     )
     raise typer.Exit(code)

@@ -31,6 +31,7 @@ def answer(
     resume: bool,
     report: bool | None,
     quiet: bool,
+    progress: bool | None,
     verbose: bool,
 ) -> int:
     """Answer a request, printing as it goes. Returns the exit code."""
@@ -39,9 +40,10 @@ def answer(
     from vtc_cli.jobs.run import Runner
 
     stream = form == "plain" and request.single and is_terminal(sys.stdout)
-    screen = Screen(quiet=quiet, stream=stream)
+    screen = Screen(quiet=quiet, stream=stream, progress=progress)
     printer = Printer(form, several_videos=len(request.sources) > 1, single=request.single)
-    shown = report if report is not None else (is_terminal(sys.stderr) and not quiet)
+    # Unasked, a report follows a single answer: between many it would bury them.
+    shown = report if report is not None else request.single and is_terminal(sys.stderr) and not quiet
     tally = Tally()
     # The ledger is opened first: an output that cannot be written must be known before an hour is watched.
     with library_noise(verbose), closing(screen), Ledger(output) if output else nullcontext() as ledger:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Annotated, Any, TextIO
 
 import typer
@@ -62,6 +63,10 @@ for module in (ask, demo, probe, models, methods, doctor, config):
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `vtc` command. Never returns normally: raises SystemExit."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A file name need not be text; what cannot be written as such goes out as the bytes it came in. A console
+        # that knows few characters shows a substitute instead of ending the run.
+        sys.stdout.reconfigure(errors="replace" if sys.platform == "win32" else "surrogateescape")
     sys.exit(run(arguments))
 
 

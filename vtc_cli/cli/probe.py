@@ -37,7 +37,7 @@ def probe(
       vtc probe hour.mp4 --model Qwen/Qwen3-VL-2B-Instruct --fps 2
       vtc probe clip.mp4 --json
 
-    Nothing is decoded and no model is loaded: the prediction needs the model's configuration only, and is left
+    One picture is decoded and no model is loaded: the prediction needs the model's configuration only, and is left
     out with a note where that is not on this machine.
     """
     flags = dict(locals())  # the parameters by name; the configuration takes the keys it knows

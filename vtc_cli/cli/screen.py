@@ -26,14 +26,18 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 class Screen(Events):
-    """Shows a run on stderr. quiet: errors only. stream: tokens of the answer go to stdout as they come."""
+    """Shows a run on stderr. quiet: errors only. stream: tokens of the answer go to stdout as they come.
 
-    def __init__(self, *, quiet: bool = False, stream: bool = False):
+    progress: show it (True), do not (False), or only on a terminal (None).
+    """
+
+    def __init__(self, *, quiet: bool = False, stream: bool = False, progress: bool | None = None):
         self.quiet = quiet
         self.stream = stream
         self.streamed = ""
-        self._lively = is_terminal(sys.stderr) and not quiet
+        self._lively = progress if progress is not None else is_terminal(sys.stderr) and not quiet
         self._bar: Any = None
+        self._written = False
 
     def loading(self, model: str) -> None:
         self._status(f"loading {model}")
@@ -84,11 +88,11 @@ class Screen(Events):
     def _status(self, text: str) -> None:
         if self._lively:
             self._clear()
-            sys.stderr.write(text + " ...")
+            # Off a terminal (`--progress` into a file) a line cannot be taken back.
+            passing = is_terminal(sys.stderr)
+            sys.stderr.write(text + (" ..." if passing else " ...\n"))
             sys.stderr.flush()
-            self._written = True
-
-    _written = False
+            self._written = passing
 
     def _clear(self) -> None:
         if self._bar is not None:

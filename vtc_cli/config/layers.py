@@ -69,10 +69,12 @@ def effective(
     flags: Mapping[str, object],
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
+    recorded: Mapping[str, object] | None = None,
 ) -> dict[str, Value]:
     """The value of every key and its origin.
 
-    flags: field name -> what was typed, None where the flag was not given. Raises UsageError naming the place
+    flags: field name -> what was typed, None where the flag was not given. recorded: the settings of a run that is
+    to be repeated; only flags win over them. Raises UsageError naming the place
     when a value cannot be read, a file is not TOML, or a key is unknown.
     """
     environ = os.environ if environ is None else environ
@@ -80,6 +82,7 @@ def effective(
     user = user_file(environ)
     layers: list[tuple[Mapping[str, object], str]] = [
         (_given(flags), _FLAG),
+        (recorded or {}, "the record"),
         (_variables(environ, table), _VARIABLE),
         (read_file((folder or Path.cwd()) / PROJECT_FILE, f"./{PROJECT_FILE}", table), f"./{PROJECT_FILE}"),
         (read_file(user, str(user), table), str(user)),
@@ -88,6 +91,8 @@ def effective(
     for name, key in table.items():
         values[name] = Value(key, key.default, "default")
         for layer, place in layers:
+            if name in layer and layer[name] is None:
+                break  # a record says that it was not set, whatever the files say now
             if name in layer:
                 origin = {_FLAG: f"--{key.written}", _VARIABLE: key.variable}.get(place, place)
                 values[name] = Value(key, _parse(key, layer[name], origin), origin)

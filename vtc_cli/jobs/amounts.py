@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from vtc_cli.methods.options import Bytes
 
 _UNITS = {
-    "": 1, "b": 1,
+    "b": 1,
     "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9,
     "kib": 2**10, "mib": 2**20, "gib": 2**30,
 }  # fmt: skip
@@ -48,10 +48,10 @@ def parse_budget(value: object) -> Budget:
 
 
 def parse_bytes(value: object) -> int:
-    """`512MB` (10^6), `2GiB` (2^30), `4096` (bytes). Raises ValueError otherwise."""
+    """`512MB` (10^6), `2GiB` (2^30), `4096B`. Raises ValueError otherwise."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", str(value).strip())
     if match is None or match[2].lower() not in _UNITS:
-        raise ValueError(f"expected a size like 512MB or 2GiB, got {value!r}")
+        raise ValueError(f"expected a number of tokens, or a size like 512MB or 2GiB, got {value!r}")
     amount = int(float(match[1]) * _UNITS[match[2].lower()])
     if amount < 1:
         raise ValueError("must be at least 1 byte")

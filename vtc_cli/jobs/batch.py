@@ -88,6 +88,8 @@ def run_batch(
         try:
             try:
                 clip = answerer.open(source)
+                if request.digest is not None and clip.info.digest != request.digest:
+                    events.warning(f"{source} is not the video of the record: its content differs")
                 pending = [question for question in pending if answerer.identity(clip, question) not in done]
             except Exception as error:
                 yield from _fail(answerer, source, clip, pending, _known(error, source, several), tally, keep, events)

@@ -19,6 +19,7 @@ class Request:
 
     sources: tuple[str, ...]
     questions: tuple[Question, ...]
+    digest: str | None = None  # what the one video should contain, when a recorded run is repeated
 
     @property
     def single(self) -> bool:
