@@ -107,6 +107,17 @@ def test_with_one_video_a_bug_is_a_bug():
         run(["bug"])
 
 
+def test_running_out_of_memory_is_not_a_bug():
+    class Full(Answers):
+        def answer(self, clip, questions):
+            raise MemoryError
+            yield
+
+    records, tally, _, _ = run(["a"], answers=Full())
+    assert "out of memory" in records[0]["error"]["message"]
+    assert tally.exit_code == 4
+
+
 @pytest.mark.parametrize(
     ("sources", "code"),
     [(["a"], 0), (["missing"], 1), (["missing", "missing2"], 1), (["cut"], 3), (["a", "missing"], 3)],

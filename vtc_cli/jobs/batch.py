@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from vtc_cli.errors import VtcError
+from vtc_cli.errors import MachineError, VtcError
 from vtc_cli.jobs.events import Events
 from vtc_cli.jobs.ledger import Ledger
 from vtc_cli.jobs.questions import Question
@@ -117,6 +117,8 @@ def _known(error: Exception, source: str, several: bool) -> VtcError:
     """The error as one a record can hold. A bug ends a run of one video, where going on would save nothing."""
     if isinstance(error, VtcError):
         return error
+    if isinstance(error, MemoryError):
+        return MachineError(f"{source}: the machine is out of memory", "lower --budget, --chunk or --pixels")
     if not several:
         raise error
     return VtcError(f"{source}: {type(error).__name__}: {error}", "run this video alone with --debug")
