@@ -6,6 +6,7 @@ import sys
 from itertools import pairwise
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,6 +79,24 @@ def test_what_the_machine_lacks_is_none() -> None:
     assert use.gpu_reserved_peak is None
     assert use.gpu_after_load is None
     assert use.mps_peak is None
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_peak_is_since_begin() -> None:
+    held = torch.zeros(1 << 20, device="cuda:0")
+    watch = MemoryWatch("cuda:0")
+    more = torch.zeros(64 << 20, dtype=torch.uint8, device="cuda:0")
+    del more
+    use = watch.use()
+    assert use.gpu_after_load is not None
+    assert use.gpu_peak is not None
+    assert use.gpu_reserved_peak is not None
+    assert use.gpu_after_load >= held.nbytes
+    assert use.gpu_reserved_peak >= use.gpu_peak >= use.gpu_after_load + (64 << 20)
+    watch.begin()
+    after = watch.use().gpu_peak
+    assert after is not None
+    assert after < use.gpu_peak
 
 
 def test_a_timeline_of_one_is_refused() -> None:

@@ -50,7 +50,8 @@ def screen(transcript: bytes, columns: int) -> list[Text]:
         raise MachineError("drawing a terminal needs the library pyte", "pip install pyte") from None
     display = pyte.Screen(columns, _TALLEST)
     pyte.ByteStream(display).feed(transcript)
-    lines = [_line([display.buffer[row][column] for column in range(columns)]) for row in range(_TALLEST)]
+    used = max(display.buffer, default=-1) + 1
+    lines = [_line([display.buffer[row][column] for column in range(columns)]) for row in range(used)]
     while lines and not lines[-1].plain:
         lines.pop()
     return lines
