@@ -12,8 +12,9 @@ from vtc_cli.errors import UsageError, VideoError
 from vtc_cli.jobs.amounts import Budget
 from vtc_cli.jobs.events import Events
 from vtc_cli.jobs.questions import Question
-from vtc_cli.jobs.run import Runner, answer_video, frames_ahead
+from vtc_cli.jobs.run import Runner, answer_video
 from vtc_cli.jobs.settings import Settings
+from vtc_cli.jobs.setup import frames_ahead
 from vtc_cli.methods.registry import Chosen
 from vtc_cli.methods.stages import Kept, TokenPruner
 from vtc_cli.report.record import comparable

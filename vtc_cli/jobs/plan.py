@@ -10,8 +10,8 @@ from vtc_cli.errors import MachineError
 from vtc_cli.jobs.inventory import checkpoint_folder, find_facts
 from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.request import Request
-from vtc_cli.jobs.run import QUESTION_ROOM, default_chunk, frames_ahead, methods_of, resolve_model
 from vtc_cli.jobs.settings import Settings
+from vtc_cli.jobs.setup import QUESTION_ROOM, default_chunk, frames_ahead, methods_of, resolve_model
 from vtc_cli.video.sampling import SamplingPlan, plan_sampling
 
 if TYPE_CHECKING:

@@ -12,9 +12,8 @@ from vtc_cli.errors import UsageError, VideoError, VtcError
 from vtc_cli.jobs.events import Events
 from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.settings import Settings
+from vtc_cli.jobs.setup import QUESTION_ROOM, default_chunk, frames_ahead, methods_of, resolve_model
 from vtc_cli.jobs.sources import is_live
-from vtc_cli.methods.registry import Chosen, choose, choose_all
-from vtc_cli.models.registry import AUTO
 from vtc_cli.report.facts import Asked, CacheFacts, Evidence, MethodFacts, Outcome, Sampling
 from vtc_cli.report.identity import fingerprint, record_id
 from vtc_cli.report.units import clock
@@ -26,11 +25,6 @@ if TYPE_CHECKING:
     from vtc_cli.engine.session import Session
     from vtc_cli.models.contract import Geometry, VideoLM
     from vtc_cli.report.memory import MemoryWatch
-
-DEFAULT_CACHE = "window"
-STAGES = ("pruner", "cache")
-QUESTION_ROOM = 1024  # cache entries kept free for a question, besides those of its answer
-AHEAD_BYTES = 128 * 2**20  # of decoded frames that may wait for the model
 
 Record = dict[str, Any]
 
@@ -45,39 +39,6 @@ class Watched:
     decode_seconds: float
     watch_seconds: float
     cold_seconds: float
-
-
-def methods_of(settings: Settings) -> dict[str, Chosen]:
-    """The methods to run, by stage, the default cache policy among them. Raises UsageError."""
-    chosen = choose_all(settings.method)
-    for stage, method in chosen.items():
-        if stage not in STAGES:
-            raise UsageError(
-                f"method `{method.name}` fills the stage `{stage}`, which answering does not run yet",
-                f"choose methods of the stages {' and '.join(STAGES)}",
-            )
-    if "cache" not in chosen:
-        chosen["cache"] = choose(DEFAULT_CACHE)
-    return chosen
-
-
-def resolve_model(settings: Settings) -> Settings:
-    """The same settings with the model that `auto` stands for on this machine. Raises MachineError when none fits."""
-    if settings.model != AUTO or settings.revision is not None:
-        return settings
-    from vtc_cli.models.auto import choose as choose_model
-    from vtc_cli.models.catalog import RECOMMENDED
-    from vtc_cli.models.device import available_memory, pick_device, pick_dtype
-
-    device, _ = pick_device(settings.device)
-    memory = available_memory(device)
-    dtype, _ = pick_dtype(settings.dtype, device, RECOMMENDED[0].parameters, memory)
-    return replace(settings, model=choose_model(memory, device, dtype).id)
-
-
-def default_chunk(device: str) -> int:
-    """Units per forward. Answers do not depend on it; an accelerator needs more of them to be busy."""
-    return 4 if device.startswith("cpu") else 8
 
 
 def answer_video(
@@ -318,11 +279,6 @@ class Runner:
         if self._model is None:
             raise RuntimeError("prepare() has not been called")
         return self._model
-
-
-def frames_ahead(wanted: int, size: tuple[int, int]) -> int:
-    """How many frames may wait: what one step takes, within `AHEAD_BYTES`. size: (width, height), pixels."""
-    return max(2, min(wanted, AHEAD_BYTES // (3 * size[0] * size[1] or 1)))
 
 
 def _outcome(answer: Answer) -> Outcome:
