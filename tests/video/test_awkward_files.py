@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.video.conftest import VARIABLE_TICKS
-from tests.video.film import BLUE, HEIGHT, RED, WIDTH, number_of
+from tests.video.film import BLUE, HEIGHT, RED, WIDTH, number_of, write_film
 from vtc_cli.video import open_clip
 
 # film -> (number of the first picture, pictures in all, pictures per second)
@@ -133,3 +133,17 @@ def test_tracks_are_counted(film):
     assert (info.audio_tracks, info.subtitle_tracks) == (1, 0)
     assert info.duration == pytest.approx(3.0, abs=0.01)  # of the pictures; the sound is longer
     assert open_clip(str(film("plain"))).info.audio_tracks == 0
+
+
+def test_recordings_joined_end_to_end_are_watched_to_the_end(film, tmp_path):
+    """The clock of the second part starts again: it is carried on, and moments are found by it after watching."""
+    first = film("late_start").read_bytes()
+    second = write_film(tmp_path / "second.ts", range(200, 260), first_tick=45).read_bytes()
+    path = tmp_path / "joined.ts"
+    path.write_bytes(first + second)
+    clip = open_clip(str(path))
+    seen = [(frame.time, number_of(frame.image)) for frame in clip.frames(fps=30)]
+    numbers = [number for _, number in seen]
+    assert numbers == [*range(90), *range(200, 260)]
+    assert [time for time, _ in seen] == pytest.approx([n / 30 for n in range(150)], abs=0.001)
+    assert [number_of(frame.image) for frame in clip.at([4.01, 1.01, 3.51])] == [230, 30, 215]

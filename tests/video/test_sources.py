@@ -30,7 +30,6 @@ def write_images(folder: Path, numbers: list[int], suffix: str = ".png") -> Path
     folder.mkdir()
     for number in numbers:
         frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
-        frame.to_image  # noqa: B018 (PyAV writes images without Pillow through `save`)
         frame.save(str(folder / f"shot{number}{suffix}"))
     return folder
 

@@ -16,23 +16,28 @@ if TYPE_CHECKING:
     from av import VideoFrame
 
 HEALED = 300
+JUMP = 1.0
 COARSEST_ROUNDING = 0.0005  # seconds: half of Matroska's millisecond
 
 
 @dataclass
 class Trouble:
-    """What went wrong while decoding: the first reason, and how many pictures could not be trusted after it."""
+    """What went wrong while decoding: the first reason, and how many pictures could not be trusted after it.
+
+    ended: the container could not be read further. jumped: its clock went back, and was carried on.
+    """
 
     reason: str | None = None
     skipped: int = 0
     ended: bool = False
+    jumped: bool = False
 
     def note(self, words: str) -> None:
         self.reason = self.reason or words
         self.skipped += 1
 
     def clear(self) -> None:
-        self.reason, self.skipped, self.ended = None, 0, False
+        self.reason, self.skipped, self.ended, self.jumped = None, 0, False, False
 
 
 def pictures(opened: Opened, trouble: Trouble) -> Iterator[VideoFrame]:
@@ -109,21 +114,28 @@ class Clock:
         """Container time of a moment in the clip."""
         return (self.origin or 0) + round(time / self.tick)
 
-    def timed(self, source: Iterator[VideoFrame], first: int = 0) -> Iterator[tuple[float, VideoFrame]]:
-        """Pictures with their times. `first`: number of the first picture, where times are assumed.
+    def timed(self, source: Iterator[VideoFrame], trouble: Trouble) -> Iterator[tuple[float, VideoFrame]]:
+        """Pictures with their times, from the clip's first picture where times are assumed.
 
-        A single picture without a time is placed one step after the one before it.
+        A picture without a time is placed one step after the one before it. A clock that goes back by more than
+        `JUMP` seconds has been set anew (recordings joined end to end, a camera restarted): it is carried on from
+        the picture before, or sampling would wait for it to catch up and lose what is shown meanwhile.
         """
-        last = (first - 1) * self.step
-        for number, picture in enumerate(source, first):
+        last, carried = -self.step, 0.0
+        for number, picture in enumerate(source):
             stamp = picture.pts if picture.pts is not None else picture.dts
             if self.origin is None:
-                last = number * self.step
+                time = number * self.step
             elif stamp is None:
-                last += self.step
+                time = last + self.step
             else:
-                last = (stamp - self.origin) * self.tick.numerator / self.tick.denominator
-            yield last, picture
+                time = (stamp - self.origin) * self.tick.numerator / self.tick.denominator + carried
+                if time < last - JUMP:
+                    trouble.jumped = True
+                    carried += last + self.step - time
+                    time = last + self.step
+            last = time
+            yield time, picture
 
 
 def clock_of(opened: Opened, first: VideoFrame) -> Clock:
@@ -135,17 +147,19 @@ def clock_of(opened: Opened, first: VideoFrame) -> Clock:
     return Clock(first.pts if first.pts is not None else first.dts, tick, step)
 
 
-def pictures_from(opened: Opened, clock: Clock, time: float, trouble: Trouble) -> Iterator[tuple[float, VideoFrame]]:
+def pictures_from(
+    opened: Opened, clock: Clock, time: float, trouble: Trouble, linear: bool = False
+) -> Iterator[tuple[float, VideoFrame]]:
     """Timed pictures in order, the first of them at or before `time` (or the clip's first).
 
     Seeks to the keyframe before `time`; containers without an index may land late, then it goes back further.
-    Where times are assumed, everything is decoded from the start: there is nothing to seek by.
+    `linear`, and where times are assumed: everything is decoded from the start, there is nothing to seek by.
     """
     back = 0.0
-    while not clock.assumed and time - back > 0:
+    while not (linear or clock.assumed) and time - back > 0:
         if not _seek(opened, clock.ticks(time - back)):
             break
-        found = clock.timed(pictures(opened, trouble))
+        found = clock.timed(pictures(opened, trouble), trouble)
         first = next(found, None)
         if first is not None and first[0] <= time + ON_TIME:
             yield first
@@ -154,7 +168,7 @@ def pictures_from(opened: Opened, clock: Clock, time: float, trouble: Trouble) -
         trouble.clear()
         back = max(1.0, back * 4)
     opened.rewind()
-    yield from clock.timed(pictures(opened, trouble))
+    yield from clock.timed(pictures(opened, trouble), trouble)
 
 
 def _seek(opened: Opened, ticks: int) -> bool:

@@ -2,9 +2,9 @@
 
 What confines it, and why. decord decodes ahead of its consumer without a limit, so it is sent back to frame 0 after
 every read. It ignores edit lists, returns pictures a keyframe late from MPEG-TS, garbles some rotated ones, and
-cannot stop once it is asked for a frame that the metadata promises but the file does not hold; so its table of times is compared with the
-container's, and frames from the last decodable one on are left to PyAV. A fork with the same module name returns
-wrong frames on busy machines and is refused.
+cannot stop once it is asked for a frame that the metadata promises but the file does not hold; so its table of
+times is compared with the container's, and frames from the last decodable one on are left to PyAV. A fork with the
+same module name returns wrong frames on busy machines and is refused.
 """
 
 from __future__ import annotations

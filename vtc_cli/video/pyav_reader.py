@@ -47,6 +47,7 @@ class PyavClip:
         self._on_close = on_close
         self._once: tuple[Opened, Iterator[VideoFrame], Trouble] | None = None
         self._closed = False
+        self._jumped = False  # the container's clock was seen to be set back: seeking by it would mislead
         opened, trouble = open_container(source, pipe), Trouble()
         try:
             running = pictures(opened, trouble)
@@ -132,6 +133,7 @@ class PyavClip:
                 if trouble.reason is not None and not trouble.ended:
                     harmed_at = reached if harmed_at is None else harmed_at
                     self._report(harmed_at, trouble, went_on=True)
+                self._jumped = self._jumped or trouble.jumped
                 if pacer.over(time):
                     return
                 reached, length = time, self._length(picture)
@@ -164,7 +166,7 @@ class PyavClip:
             for time in times:
                 if timed is None or now is None or time < now[0] - ON_TIME or self._far(opened, ahead, time):
                     trouble.clear()
-                    timed = pictures_from(opened, self.clock, max(time, 0.0), trouble)
+                    timed = pictures_from(opened, self.clock, max(time, 0.0), trouble, self._jumped)
                     now, ahead = next(timed, None), next(timed, None)
                     if now is None:
                         raise VideoError(f"{self._source.name}: no picture could be decoded at {format_time(time)}")
@@ -204,7 +206,7 @@ class PyavClip:
         if self.seekable:
             opened = open_container(self._source)
             try:
-                yield pictures_from(opened, self.clock, start, trouble), trouble
+                yield pictures_from(opened, self.clock, start, trouble, self._jumped), trouble
             finally:
                 opened.close()
             return
@@ -213,7 +215,7 @@ class PyavClip:
             raise VideoError(f"{self._source.name}: a stream can be watched only once", "Save it to a file first.")
         opened, running, trouble = once
         try:
-            yield self.clock.timed(running), trouble
+            yield self.clock.timed(running, trouble), trouble
         finally:
             opened.close()
 
