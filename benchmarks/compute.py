@@ -1,6 +1,6 @@
 """What share of this machine's own matrix-product rate the tower and the prefill reach.
 
-    python benchmarks/compute.py --model tiny
+    python -m benchmarks.compute --model tiny
 
 The machine's rate is measured in the same run: a square product of 2048, and a product of the model's own widths,
 which is what these layers could reach if they were nothing but their largest matrix products. FLOPs are the analytic

@@ -1,7 +1,7 @@
 """An hour of video on this machine: is memory flat, is the cache within its budget, do decoding and model overlap?
 
-    python benchmarks/make_hour.py hour.mp4
-    python benchmarks/hour.py hour.mp4 --model tiny --budget 8192
+    python -m benchmarks.make_hour hour.mp4
+    python -m benchmarks.hour hour.mp4 --model tiny --budget 8192
 
 Three processes, one after the other, on the same file: decoding alone, the model alone (the same number of frames, a
 few real ones kept in memory and shown again and again), and the whole tool. RSS is read at every unit and compared

@@ -30,7 +30,7 @@ def provenance() -> dict[str, Any]:
 
     script = Path(sys.argv[0]).resolve()
     root = Path(__file__).resolve().parents[1]
-    shown = script.relative_to(root) if script.is_relative_to(root) else Path(script.name)
+    module = ".".join(script.relative_to(root).with_suffix("").parts) if script.is_relative_to(root) else script.name
     machine: dict[str, Any] = {
         "processor": processor(),
         "cores": os.cpu_count(),
@@ -42,7 +42,7 @@ def provenance() -> dict[str, Any]:
         machine["gpu"] = torch.cuda.get_device_name()
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "command": shlex.join(["python", str(shown), *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", module, *sys.argv[1:]]),
         "machine": machine,
         "versions": {
             "vtc": vtc_cli.__version__,

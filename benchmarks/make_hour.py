@@ -1,6 +1,6 @@
 """Make the long test video: H.264, 1280x720, 30 fps, of any length, from the procedural world.
 
-    python benchmarks/make_hour.py hour.mp4 --seconds 3600
+    python -m benchmarks.make_hour hour.mp4 --seconds 3600
 
 Every frame is encoded at 30 fps, as a camera would; the picture changes twice a second, because rendering
 108,000 full pictures would take longer than everything measured on them. Each frame differs by its number,

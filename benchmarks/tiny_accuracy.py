@@ -1,6 +1,6 @@
 """How well the bundled model answers, through the whole tool: film -> mp4 -> decode -> watch -> ask.
 
-    python benchmarks/tiny_accuracy.py --per-skill 250
+    python -m benchmarks.tiny_accuracy --per-skill 250
 
 Films come from the split training never sees. Each is written as an H.264 mp4 and answered by the public API;
 the same questions are asked about the same film with its pictures replaced by noise, so that what can be guessed

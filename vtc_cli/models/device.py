@@ -129,14 +129,20 @@ def available_memory(device: str) -> int:
 
 
 def _container_room(root: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """Bytes left under this container's limit (cgroup v2, then v1), None where there is none."""
-    for limit, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    """Bytes left under this container's limit (cgroup v2, then v1), None where there is none.
+
+    Cached file pages count as used there, but the kernel gives them up before anything fails: what was read of a large
+    video is not memory that is gone.
+    """
+    for limit, used, detail, cached in (
+        ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
     ):
         try:
             most = int((root / limit).read_text())  # `max` where there is no limit
-            return max(0, most - int((root / used).read_text()))
+            taken = int((root / used).read_text())
+            counts = dict(line.split() for line in (root / detail).read_text().splitlines())
+            return max(0, most - max(0, taken - int(counts.get(cached, 0))))
         except (OSError, ValueError):
             continue
     return None

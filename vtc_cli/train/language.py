@@ -103,7 +103,7 @@ def with_options(question: Question, rng: np.random.Generator) -> Question:
     return Question(question.skill, multiple_choice(question.text, choices), letter)
 
 
-def language_batch(step: int, folder: str, steps: int, films: int = 32, asked: int = 10) -> Mapping[str, Any]:
+def language_batch(step: int, folder: str, steps: int, films: int = 32, asked: int = 14) -> Mapping[str, Any]:
     """Everything one step needs. films: how many single-unit films a batch has room for."""
     rng = np.random.default_rng((13, step))
     tokenizer = _tokenizer(folder)
