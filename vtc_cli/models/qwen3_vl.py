@@ -13,66 +13,49 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
-from vtc_cli.errors import MachineError, UsageError
-from vtc_cli.models.contract import Cursor, Geometry, Span, Unit, VideoLM
+from vtc_cli.errors import UsageError
+from vtc_cli.models.adapter import Adapter, check_kept, check_layers
+from vtc_cli.models.checkpoint import Checkpoint
+from vtc_cli.models.contract import Cursor, Geometry, Span, Unit
 from vtc_cli.models.device import Placement
-from vtc_cli.models.preprocess import Preprocessor
-from vtc_cli.models.prompt import Prompt, multiple_choice, time_tag
-from vtc_cli.models.quiet import quiet
+from vtc_cli.models.patch_projection import PatchProjection
+from vtc_cli.models.prompt import multiple_choice, time_tag
 from vtc_cli.models.received import received_attention
-from vtc_cli.models.shape import info_of
+from vtc_cli.models.shape import check_sizes, info_of
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
     from vtc_cli.video.frame import Frame
 
 
-class Qwen3VL(VideoLM):
-    """A loaded Qwen3-VL. model: a `Qwen3VLForConditionalGeneration` on its device, in eval mode."""
+class Qwen3VL(Adapter):
+    """A loaded Qwen3-VL. checkpoint: its model is a `Qwen3VLForConditionalGeneration`."""
 
-    def __init__(
-        self,
-        model: Any,
-        tokenizer: PreTrainedTokenizerBase,
-        preprocessor: Preprocessor,
-        prompt: Prompt,
-        placement: Placement,
-        *,
-        name: str,
-        revision: str | None = None,
-    ):
-        self.model = model
-        self.tokenizer = tokenizer
-        self.preprocessor = preprocessor
-        self._prompt = prompt
+    ENDS = ("<|im_end|>", "<|endoftext|>")
+
+    def __init__(self, checkpoint: Checkpoint):
+        super().__init__(checkpoint)
+        model, config = self.model, self.model.config
         self._tower = model.model.visual
-        self._tower.patch_embed.proj = _PatchProjection(self._tower.patch_embed.proj)
+        self._tower.patch_embed.proj = PatchProjection(self._tower.patch_embed.proj)
         self._decoder = model.model.language_model
-        self._embed = model.get_input_embeddings()
-        self._device = self._embed.weight.device
-        config = model.config
         self._start, self._end, self._pad = (
             config.vision_start_token_id,
             config.vision_end_token_id,
             config.video_token_id,
         )
-        self._stop = _stop_ids(model, tokenizer)
-        parameters = list(model.parameters())  # tied weights once
         self.info = info_of(
             config,
-            placement,
-            name=name,
+            checkpoint.placement,
+            name=checkpoint.name,
             family="qwen3-vl",
-            revision=revision,
-            parameters=sum(value.numel() for value in parameters),
-            weight_bytes=sum(value.nbytes for value in parameters),
+            revision=checkpoint.revision,
+            parameters=checkpoint.parameters,
+            weight_bytes=checkpoint.weight_bytes,
         )
 
     @classmethod
@@ -85,58 +68,17 @@ class Qwen3VL(VideoLM):
         revision: str | None = None,
         trust_remote_code: bool = False,
     ) -> Qwen3VL:
-        """From a checkpoint folder. Raises MachineError when weights are missing or the folder contradicts itself."""
-        try:
-            from transformers import AutoTokenizer, Qwen3VLForConditionalGeneration
-        except (ImportError, RuntimeError) as error:
-            raise MachineError(
-                f"transformers cannot import this family: {_root(error)}",
-                "If it names torchvision, that package was built for another torch: uninstall it "
-                "(vtc does not need it) or install the matching build. `vtc doctor` shows the versions.",
-            ) from error
-
-        preprocessor = Preprocessor.read(folder)
-        with quiet():
-            try:
-                tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
-            except (OSError, ValueError) as error:
-                raise MachineError(
-                    f"the tokenizer of {name} cannot be read: {_first_line(error)}", "Download the checkpoint again."
-                ) from error
-            try:
-                loaded: Any = Qwen3VLForConditionalGeneration.from_pretrained(
-                    folder,
-                    dtype=getattr(torch, placement.dtype),
-                    attn_implementation=placement.attention,
-                    use_safetensors=True,
-                    output_loading_info=True,
-                )
-            except ImportError as error:
-                raise MachineError(
-                    f"attention {placement.attention!r} is not installed: {_first_line(error)}", "Use --attention sdpa."
-                ) from error
-        model, report = loaded
-        wrong = [*sorted(report["missing_keys"]), *sorted(map(str, report["mismatched_keys"]))]
-        if wrong:
-            raise MachineError(
-                f"{name} lacks {len(wrong)} weights its config asks for ({wrong[0]}, ...).",
-                "Download the checkpoint again; config.json and weights do not belong together.",
-            )
-        vision = model.config.vision_config
-        ours = (preprocessor.patch, preprocessor.temporal, preprocessor.merge)
-        theirs = (vision.patch_size, vision.temporal_patch_size, vision.spatial_merge_size)
-        if ours != theirs:
-            raise MachineError(
-                f"{name} contradicts itself: patch, temporal and merge sizes are {ours} in the preprocessor config "
-                f"and {theirs} in config.json.",
-                "Download the checkpoint again.",
-            )
-        model.requires_grad_(False).eval().to(placement.device)
-        prompt = Prompt(tokenizer, folder)
-        return cls(model, tokenizer, preprocessor, prompt, placement, name=name, revision=revision)
-
-    def geometry(self, size: tuple[int, int], pixels: int | None = None) -> Geometry:
-        return self.preprocessor.geometry(size, pixels)
+        """From a checkpoint folder. Raises MachineError when it is not whole or contradicts itself."""
+        checkpoint = Checkpoint.read(
+            folder,
+            placement,
+            "Qwen3VLForConditionalGeneration",
+            name=name,
+            revision=revision,
+            trust_remote_code=trust_remote_code,
+        )
+        check_sizes(checkpoint.model.config, checkpoint.preprocessor, name)
+        return cls(checkpoint)
 
     @torch.no_grad()
     def encode(
@@ -147,12 +89,7 @@ class Qwen3VL(VideoLM):
         if not frames:
             return []
         blocks = self._tower.blocks
-        for layer in capture:
-            if not 1 <= layer <= len(blocks):
-                raise UsageError(
-                    f"vision layer {layer} does not exist; {self.info.name} has layers 1 to {len(blocks)}.",
-                    "Choose another layer in the method's options.",
-                )
+        check_layers(capture, len(blocks), self.info.name)
         temporal = self.info.frames_per_unit
         frames = [*frames, *[frames[-1]] * (-len(frames) % temporal)]
         units = len(frames) // temporal
@@ -190,7 +127,7 @@ class Qwen3VL(VideoLM):
         device = self._device
         patch = torch.arange(rows * columns, device=device) if keep is None else keep.to(device)
         if keep is not None:
-            _check_kept(patch, unit, merged)
+            check_kept(patch, unit, merged)
         tag = [*self._prompt.plain(time_tag(*unit.span)), self._start]
         before, kept = len(tag), len(patch)
         ids = torch.tensor([*tag, *[self._pad] * kept, self._end], device=device)
@@ -253,32 +190,6 @@ class Qwen3VL(VideoLM):
         logits: Tensor = self.model.lm_head(output.last_hidden_state[0, -1])
         return logits.float()
 
-    @torch.no_grad()
-    def embed_query(self, text: str) -> Tensor:
-        rows: Tensor = self._embed(torch.tensor(self._prompt.plain(text), dtype=torch.int64, device=self._device))
-        return rows
-
-    def label_ids(self, labels: Sequence[str]) -> list[int]:
-        ids = [self._prompt.plain(label)[:1] for label in labels]
-        for label, first in zip(labels, ids, strict=True):
-            if not first:
-                raise UsageError("an answer label is empty.", "Give every choice a label, for example --choice A=...")
-            if ids.count(first) > 1:
-                same = [other for other, token in zip(labels, ids, strict=True) if token == first]
-                raise UsageError(
-                    f"the labels {', '.join(map(repr, same))} start with the same token, so they cannot be told apart.",
-                    f"Use labels that differ in their first character; {label!r} could be a letter.",
-                )
-        return [first[0] for first in ids]
-
-    def text(self, ids: Sequence[int]) -> str:
-        words = self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return str(words)
-
-    @property
-    def stop_ids(self) -> frozenset[int]:
-        return self._stop
-
     def _text(self, cursor: Cursor, ids: Sequence[int]) -> Span:
         """Plain text rows, one position each on all axes."""
         device = self._device
@@ -294,47 +205,3 @@ class Qwen3VL(VideoLM):
             cursor=Cursor(last, video=cursor.video, units=cursor.units),
             deep=(),
         )
-
-
-class _PatchProjection(nn.Module):
-    """The tower's patch convolution as the matrix product it is: its kernel covers a whole patch.
-
-    Same weights, about three times as fast on a CPU.
-    """
-
-    def __init__(self, convolution: nn.Conv3d):
-        super().__init__()
-        self.weight, self.bias = convolution.weight, convolution.bias
-
-    def forward(self, patches: Tensor) -> Tensor:
-        """[n, colours, frames, y, x] to [n, width]."""
-        return F.linear(patches.flatten(1), self.weight.flatten(1), self.bias)
-
-
-def _check_kept(patch: Tensor, unit: Unit, merged: Tensor | None) -> None:
-    """The core's promise about what a pruner returned, checked where it would do harm."""
-    n = unit.grid[0] * unit.grid[1]
-    rows = patch.tolist()
-    if rows != sorted(set(rows)) or (rows and not 0 <= rows[0] <= rows[-1] < n):
-        raise ValueError(f"kept rows must be ascending raster indices below {n}, got {rows[:8]}")
-    if merged is not None and merged.shape != (len(patch), unit.tokens.shape[1]):
-        raise ValueError(f"merged rows are {tuple(merged.shape)}, not {(len(patch), unit.tokens.shape[1])}")
-
-
-def _stop_ids(model: Any, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    named = model.generation_config.eos_token_id
-    ids = set(named if isinstance(named, list) else [] if named is None else [named])
-    ids.add(tokenizer.eos_token_id)
-    ids.update(tokenizer.convert_tokens_to_ids(token) for token in ("<|im_end|>", "<|endoftext|>"))
-    return frozenset(int(token) for token in ids if token is not None)
-
-
-def _root(error: BaseException) -> str:
-    """The first line of what started a chain of errors: import machinery buries it."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return _first_line(error)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

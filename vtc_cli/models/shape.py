@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from vtc_cli.errors import MachineError
 from vtc_cli.models.contract import DecoderDims, ModelInfo, TowerDims
 from vtc_cli.models.device import Placement
+from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.weights import DTYPE_BYTES
 
 
@@ -57,3 +59,16 @@ def info_of(
         decoder=decoder,
         kv_bytes_per_token=2 * decoder.layers * decoder.kv_heads * decoder.head_dim * DTYPE_BYTES[placement.dtype],
     )
+
+
+def check_sizes(config: Any, preprocessor: Preprocessor, name: str) -> None:
+    """Raise MachineError when the preprocessor cuts other patches than the tower of `config` was made for."""
+    vision = config.vision_config
+    ours = (preprocessor.patch, preprocessor.temporal, preprocessor.merge)
+    theirs = (vision.patch_size, vision.temporal_patch_size, vision.spatial_merge_size)
+    if ours != theirs:
+        raise MachineError(
+            f"{name} contradicts itself: patch, temporal and merge sizes are {ours} in the preprocessor config "
+            f"and {theirs} in config.json.",
+            "Download the checkpoint again.",
+        )

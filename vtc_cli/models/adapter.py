@@ -1,0 +1,79 @@
+"""What every family's adapter does the same way: pictures to their size, words to tokens and back, answer labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from vtc_cli.errors import UsageError
+from vtc_cli.models.checkpoint import Checkpoint
+from vtc_cli.models.contract import Geometry, Unit, VideoLM
+
+
+class Adapter(VideoLM):
+    """A `VideoLM` made from a checkpoint. A family adds `info`, `encode`, `forward` and where rows go.
+
+    ENDS: tokens that end an answer, besides those the checkpoint itself names.
+    """
+
+    ENDS: tuple[str, ...] = ()
+
+    def __init__(self, checkpoint: Checkpoint):
+        self.model = checkpoint.model
+        self.tokenizer = checkpoint.tokenizer
+        self.preprocessor = checkpoint.preprocessor
+        self._prompt = checkpoint.prompt
+        self._embed = self.model.get_input_embeddings()
+        self._device = self._embed.weight.device
+        self._stop = checkpoint.stop_ids(self.ENDS)
+
+    def geometry(self, size: tuple[int, int], pixels: int | None = None) -> Geometry:
+        return self.preprocessor.geometry(size, pixels)
+
+    @torch.no_grad()
+    def embed_query(self, text: str) -> Tensor:
+        rows: Tensor = self._embed(torch.tensor(self._prompt.plain(text), dtype=torch.int64, device=self._device))
+        return rows
+
+    def label_ids(self, labels: Sequence[str]) -> list[int]:
+        ids = [self._prompt.plain(label)[:1] for label in labels]
+        for label, first in zip(labels, ids, strict=True):
+            if not first:
+                raise UsageError("an answer label is empty.", "Give every choice a label, for example --choice A=...")
+            if ids.count(first) > 1:
+                same = [other for other, token in zip(labels, ids, strict=True) if token == first]
+                raise UsageError(
+                    f"the labels {', '.join(map(repr, same))} start with the same token, so they cannot be told apart.",
+                    f"Use labels that differ in their first character; {label!r} could be a letter.",
+                )
+        return [first[0] for first in ids]
+
+    def text(self, ids: Sequence[int]) -> str:
+        words = self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return str(words)
+
+    @property
+    def stop_ids(self) -> frozenset[int]:
+        return self._stop
+
+
+def check_kept(patch: Tensor, unit: Unit, merged: Tensor | None) -> None:
+    """The core's promise about what a pruner returned, checked where it would do harm. Raises ValueError."""
+    n = unit.grid[0] * unit.grid[1]
+    rows = patch.tolist()
+    if rows != sorted(set(rows)) or (rows and not 0 <= rows[0] <= rows[-1] < n):
+        raise ValueError(f"kept rows must be ascending raster indices below {n}, got {rows[:8]}")
+    if merged is not None and merged.shape != (len(patch), unit.tokens.shape[1]):
+        raise ValueError(f"merged rows are {tuple(merged.shape)}, not {(len(patch), unit.tokens.shape[1])}")
+
+
+def check_layers(capture: Sequence[int], layers: int, name: str) -> None:
+    """Raise UsageError for a vision layer (1-based) that the model called `name` does not have."""
+    for layer in capture:
+        if not 1 <= layer <= layers:
+            raise UsageError(
+                f"vision layer {layer} does not exist; {name} has layers 1 to {layers}.",
+                "Choose another layer in the method's options.",
+            )

@@ -1,0 +1,137 @@
+"""A checkpoint folder in memory: weights, tokenizer, prompt, preprocessor, and every way reading them can fail.
+
+This is what an adapter is made from. Nothing here knows a family, except by the name of its class in transformers.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vtc_cli.errors import MachineError
+from vtc_cli.models.device import Placement
+from vtc_cli.models.preprocess import Preprocessor
+from vtc_cli.models.prompt import Prompt
+from vtc_cli.models.quiet import quiet
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a folder holds, ready to use.
+
+    model: the transformers model on its device, in eval mode, without gradients.
+    name, revision: how reports call it, and the commit or digest it has (None if unknown).
+    """
+
+    model: Any
+    tokenizer: PreTrainedTokenizerBase
+    preprocessor: Preprocessor
+    prompt: Prompt
+    placement: Placement
+    name: str
+    revision: str | None = None
+
+    @staticmethod
+    def read(
+        folder: Path,
+        placement: Placement,
+        architecture: str,
+        *,
+        name: str,
+        revision: str | None = None,
+        trust_remote_code: bool = False,
+    ) -> Checkpoint:
+        """Read a folder. architecture: the model's class in transformers.
+
+        Raises MachineError: the class cannot be imported, a file is missing or damaged, the weights are not those the
+        config asks for, or the attention kernel is not installed.
+        """
+        model_class = _architecture(architecture)
+        preprocessor = Preprocessor.read(folder)
+        with quiet():
+            tokenizer = _tokenizer(folder, name, trust_remote_code)
+            model = _model(model_class, folder, placement, name)
+        model.requires_grad_(False).eval().to(placement.device)
+        return Checkpoint(model, tokenizer, preprocessor, Prompt(tokenizer, folder), placement, name, revision)
+
+    @property
+    def parameters(self) -> int:
+        """How many values the weights hold; shared ones count once."""
+        return sum(value.numel() for value in self.model.parameters())
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of all weights as loaded; shared ones count once."""
+        return sum(value.nbytes for value in self.model.parameters())
+
+    def stop_ids(self, ends: Sequence[str]) -> frozenset[int]:
+        """Tokens that end an answer: those the checkpoint names, and the family's own `ends`."""
+        named = self.model.generation_config.eos_token_id
+        ids = set(named if isinstance(named, list) else [named])
+        ids.add(self.tokenizer.eos_token_id)
+        ids.update(self.tokenizer.convert_tokens_to_ids(token) for token in ends)
+        return frozenset(int(token) for token in ids if token is not None)
+
+
+def _architecture(name: str) -> Any:
+    try:
+        return getattr(importlib.import_module("transformers"), name)
+    except (AttributeError, ImportError, RuntimeError) as error:
+        raise MachineError(
+            f"transformers cannot import this family: {_root(error)}",
+            "If it names torchvision, that package was built for another torch: uninstall it "
+            "(vtc does not need it) or install the matching build. `vtc doctor` shows the versions.",
+        ) from error
+
+
+def _tokenizer(folder: Path, name: str, trust_remote_code: bool) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError) as error:
+        raise MachineError(
+            f"the tokenizer of {name} cannot be read: {_first_line(error)}", "Download the checkpoint again."
+        ) from error
+    return tokenizer
+
+
+def _model(model_class: Any, folder: Path, placement: Placement, name: str) -> Any:
+    import torch
+
+    try:
+        model, report = model_class.from_pretrained(
+            folder,
+            dtype=getattr(torch, placement.dtype),
+            attn_implementation=placement.attention,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except ImportError as error:
+        raise MachineError(
+            f"attention {placement.attention!r} is not installed: {_first_line(error)}", "Use --attention sdpa."
+        ) from error
+    wrong = [*sorted(report["missing_keys"]), *sorted(map(str, report["mismatched_keys"]))]
+    if wrong:
+        raise MachineError(
+            f"{name} lacks {len(wrong)} weights its config asks for ({wrong[0]}, ...).",
+            "Download the checkpoint again; config.json and weights do not belong together.",
+        )
+    return model
+
+
+def _root(error: BaseException) -> str:
+    """The first line of what started a chain of errors: import machinery buries it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
