@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.engine.comparing import assert_same_memory, memory_of, said
 from tests.engine.small_lm import SmallLM, film
-from tests.engine.test_watching import assert_same_memory, memory_of, said
 from vtc_cli import Session, UsageError, VtcError
 from vtc_cli.engine.decode import Sampler, TextStream, decode, posterior
 
