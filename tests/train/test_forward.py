@@ -15,6 +15,7 @@ VOCABULARY = {
     "<|video_pad|>": 6,
     "size": 300,
 }
+BLOCKS = forward.Blocks.choose(compiled=False)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def test_tower(model, grid):
     tower = model.model.visual
     frames = torch.randn(3, 2, 3, grid[0] * 16, grid[1] * 16, generator=torch.Generator().manual_seed(1))
     rows = forward.patch_rows(frames, 8, 2)
-    tokens, deep = forward.see(tower, rows, grid)
+    tokens, deep = forward.see(tower, rows, grid, BLOCKS)
     wanted = tower(rows.flatten(0, 1), grid_thw=torch.tensor([[1, grid[0] * 2, grid[1] * 2]] * 3))
     assert torch.allclose(tokens.flatten(0, 1), wanted.pooler_output, atol=1e-4)
     assert len(deep) == len(wanted.deepstack_features) == 2
@@ -45,7 +46,7 @@ def test_decoder(model):
     positions[2, visual] = 4 + torch.arange(48) % 8
     deep = [torch.randn(2, 48, 128, generator=generator) for _ in range(2)]
     mask = torch.full((60, 60), float("-inf")).triu(1)
-    ours = forward.read(decoder, embeds, positions, mask, visual, deep)
+    ours = forward.read(decoder, embeds, positions, mask, visual, deep, BLOCKS)
     where = torch.zeros(2, 60, dtype=torch.bool)
     where[:, visual] = True
     theirs = decoder(

@@ -8,9 +8,11 @@ import torch
 
 from vtc_cli.models.prompt import multiple_choice
 from vtc_cli.train.checkpoint import save
+from vtc_cli.train.forward import Blocks
 from vtc_cli.train.tiny import Recipe, card, train_language, train_vision, trained
 
 CPU = torch.device("cpu")
+BLOCKS = Blocks.choose(compiled=False)
 SIZES = {"units": 4, "depth": 2, "hidden": 64, "layers": 2, "text_hidden": 64}
 RECIPE = Recipe(vision_steps=12, language_steps=12, peak=1e-2, **SIZES)
 
@@ -22,8 +24,8 @@ def losses(folder, stage):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    train_vision(folder, RECIPE, CPU)
-    train_language(folder, RECIPE, CPU)
+    train_vision(folder, RECIPE, CPU, BLOCKS)
+    train_language(folder, RECIPE, CPU, BLOCKS)
     return folder
 
 
@@ -51,10 +53,10 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(folder, tmp_path):
     try:
         short = Recipe(vision_steps=60, peak=1e-2, **SIZES)
         with pytest.raises(CutError):  # raised by the report at step 50, after the checkpoint of step 45
-            train_vision(tmp_path, short, CPU)
+            train_vision(tmp_path, short, CPU, BLOCKS)
         tiny.run = lambda stage, where, **rest: original(stage, where, every=5, workers=0, say=lambda _: None)
-        train_vision(tmp_path, short, CPU)
-        train_vision(tmp_path / "straight", short, CPU)
+        train_vision(tmp_path, short, CPU, BLOCKS)
+        train_vision(tmp_path / "straight", short, CPU, BLOCKS)
     finally:
         tiny.run = original
     resumed = torch.load(tmp_path / "vision.pt", weights_only=True)["modules"]["tower"]

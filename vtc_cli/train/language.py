@@ -169,7 +169,7 @@ def slot_mask(prefix: int, count: int, width: int, dtype: torch.dtype) -> Tensor
 
 
 def language_loss(
-    model: Any, batch: Mapping[str, Any], step: int, dtype: torch.dtype, tune_tower: bool = False
+    model: Any, batch: Mapping[str, Any], step: int, dtype: torch.dtype, blocks: forward.Blocks
 ) -> tuple[Tensor, dict[str, float]]:
     """Mean cross-entropy of the answers' tokens, and the share of questions answered right, per skill."""
     decoder = model.model.language_model
@@ -181,8 +181,8 @@ def language_loss(
     rng = np.random.default_rng((17, step))
     pixels = to_input(batch["frames"], rng, dtype).to(device)
     grid = (pixels.shape[-2] // CELL, pixels.shape[-1] // CELL)
-    with torch.set_grad_enabled(tune_tower):
-        rows, deep = forward.see(model.model.visual, forward.patch_rows(pixels, PATCH, MERGE), grid)
+    with torch.no_grad():
+        rows, deep = forward.see(model.model.visual, forward.patch_rows(pixels, PATCH, MERGE), grid, blocks)
     prefix = table[start.ids].to(dtype).expand(films, -1, -1)
     prefix = prefix.index_copy(1, start.visual, rows.reshape(films, -1, rows.shape[-1]))
     asked = table[ids].to(dtype).flatten(1, 2)
@@ -194,6 +194,7 @@ def language_loss(
         slot_mask(len(start.ids), count, width, dtype).to(device),
         start.visual,
         [level.reshape(films, -1, level.shape[-1]) for level in deep],
+        blocks,
     )[:, len(start.ids) :].reshape(films, count, width, -1)
     learnt = targets >= 0
     logits = F.linear(hidden[learnt], model.lm_head.weight.to(dtype)).float()

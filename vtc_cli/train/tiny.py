@@ -17,6 +17,7 @@ import torch
 
 from vtc_cli.train.architecture import build
 from vtc_cli.train.checkpoint import save
+from vtc_cli.train.forward import Blocks
 from vtc_cli.train.language import language_batch, language_loss
 from vtc_cli.train.loop import Stage, run
 from vtc_cli.train.tokenizer import make_tokenizer, special_ids
@@ -46,14 +47,14 @@ def start(folder: Path, recipe: Recipe) -> Any:
     return build(special_ids(folder), **sizes)
 
 
-def train_vision(folder: Path, recipe: Recipe, device: torch.device) -> None:
+def train_vision(folder: Path, recipe: Recipe, device: torch.device, blocks: Blocks) -> None:
     """Stage one: the tower alone, on single units."""
     tower = start(folder, recipe).model.visual.to(device)
     torch.manual_seed(recipe.seed)
     heads = Heads(tower.config.out_hidden_size, len(tower.config.deepstack_visual_indexes)).to(device)
 
     def loss(batch: tuple[torch.Tensor, torch.Tensor], step: int) -> tuple[torch.Tensor, dict[str, float]]:
-        return vision_loss(tower, heads, *batch, step, torch.bfloat16)
+        return vision_loss(tower, heads, *batch, step, torch.bfloat16, blocks)
 
     named = [*tower.named_parameters(), *heads.named_parameters(prefix="heads")]
     make = partial(vision_batch, units=recipe.units)
@@ -61,7 +62,7 @@ def train_vision(folder: Path, recipe: Recipe, device: torch.device) -> None:
     run(Stage("vision", make, loss, modules, named, recipe.vision_steps, recipe.peak), folder)
 
 
-def train_language(folder: Path, recipe: Recipe, device: torch.device) -> None:
+def train_language(folder: Path, recipe: Recipe, device: torch.device, blocks: Blocks) -> None:
     """Stage two: the decoder, on films of one to eight units, over the tower of stage one."""
     model = start(folder, recipe).to(device)
     model.model.visual.load_state_dict(_modules(folder, "vision")["tower"])
@@ -69,7 +70,7 @@ def train_language(folder: Path, recipe: Recipe, device: torch.device) -> None:
     decoder = model.model.language_model
 
     def loss(batch: Mapping[str, Any], step: int) -> tuple[torch.Tensor, dict[str, float]]:
-        return language_loss(model, batch, step, torch.bfloat16)
+        return language_loss(model, batch, step, torch.bfloat16, blocks)
 
     make = partial(language_batch, folder=str(folder), steps=recipe.language_steps, films=recipe.units)
     named = list(decoder.named_parameters())
@@ -135,12 +136,14 @@ def main() -> None:
     parser.add_argument("--recipe", type=json.loads, default={}, help=f"JSON of {[f.name for f in fields(Recipe)]}")
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--threads", type=int, default=1, help="more than the free cores is many times slower")
+    parser.add_argument("--compile", action="store_true", help="fuse the blocks: faster, needs a C++ compiler")
     parser.add_argument("--output", type=Path, help="checkpoint folder (default: FOLDER/checkpoint)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     recipe = Recipe(**options.recipe)
-    train_vision(options.folder, recipe, options.device)
-    train_language(options.folder, recipe, options.device)
+    blocks = Blocks.choose(options.compile)
+    train_vision(options.folder, recipe, options.device, blocks)
+    train_language(options.folder, recipe, options.device, blocks)
     output = options.output or options.folder / "checkpoint"
     size = save(trained(options.folder, recipe), options.folder, output, card(options.folder, recipe))
     print(f"{output}: {size / 1e6:.1f} MB")

@@ -51,14 +51,20 @@ class Heads(nn.Module):
 
 
 def vision_loss(
-    tower: nn.Module, heads: Heads, frames: Tensor, labels: Tensor, step: int, dtype: torch.dtype, block: object = None
+    tower: nn.Module,
+    heads: Heads,
+    frames: Tensor,
+    labels: Tensor,
+    step: int,
+    dtype: torch.dtype,
+    blocks: forward.Blocks,
 ) -> tuple[Tensor, dict[str, float]]:
     """Mean cross-entropy over channels, and the accuracy on cells that hold something, per channel."""
     rng = np.random.default_rng((11, step))
     device = next(heads.parameters()).device
     pixels, labels = to_input(frames, rng, dtype).to(device), labels.to(device)
     grid = (pixels.shape[-2] // CELL, pixels.shape[-1] // CELL)
-    rows, deep = forward.see(tower, forward.patch_rows(pixels, PATCH, MERGE), grid, block)
+    rows, deep = forward.see(tower, forward.patch_rows(pixels, PATCH, MERGE), grid, blocks)
     total = torch.zeros((), device=device)
     accuracy: dict[str, float] = {}
     for level, features in enumerate([rows, *deep]):
