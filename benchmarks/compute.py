@@ -63,9 +63,9 @@ def measure(options: argparse.Namespace, dtype: str) -> dict[str, Any]:
     image = torch.randint(0, 256, (3, 720, 1280), dtype=torch.uint8, generator=generator)
     count = options.chunk * info.frames_per_unit
     frames = [Frame(float(index), image) for index in range(count)]
-    small = torch.nn.functional.interpolate(image[None].float(), geometry.size)[0].to(torch.uint8)
-    ready = [Frame(float(index), small) for index in range(count)]
-    units = model.encode(ready, geometry)
+    small = [model.shrink(frame, geometry) for frame in frames]
+    prepared = model.prepare(small, geometry)
+    units = model.encode(prepared, geometry)
     slab = Slab(info.decoder.layers, 4096 + options.chunk * 128)
 
     def prefill() -> None:
@@ -80,8 +80,9 @@ def measure(options: argparse.Namespace, dtype: str) -> dict[str, Any]:
 
     torch_dtype = getattr(torch, dtype)
     rows = options.chunk * geometry.patches
-    vision = best(lambda: model.encode(ready, geometry), options.repeats)
-    resize = best(lambda: model.encode(frames, geometry), options.repeats) - vision
+    resize = best(lambda: [model.shrink(frame, geometry) for frame in frames], options.repeats)
+    patchify = best(lambda: model.prepare(small, geometry), options.repeats)
+    vision = best(lambda: model.encode(prepared, geometry), options.repeats)
     filled = best(prefill, options.repeats)
     length = sum(len(model.place(Cursor(), unit)) for unit in units)
     vision_flop = options.chunk * flops.tower(info.tower, flops.Forwards.one(geometry.patches, 0))
@@ -95,6 +96,7 @@ def measure(options: argparse.Namespace, dtype: str) -> dict[str, Any]:
         "prefill_rows": length,
         "square_product_flop_per_second": square,
         "resize_seconds": resize,
+        "patchify_seconds": patchify,
         "vision": {
             "seconds": vision,
             "flop": vision_flop,

@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -73,10 +74,11 @@ def whole(options: argparse.Namespace) -> dict[str, Any]:
 
     model = load_model(options.model)
     loaded = rss()
-    session = Session(model, budget=options.budget, chunk=options.chunk)
     samples: list[tuple[float, int, int]] = []
     began, before = time.perf_counter(), cpu()
     clip = open_clip(options.video)
+    geometry = model.geometry(clip.info.size)
+    session = Session(model, budget=options.budget, chunk=options.chunk, geometry=geometry)
 
     def noted(frames: Any) -> Any:
         for frame in frames:
@@ -85,7 +87,7 @@ def whole(options: argparse.Namespace) -> dict[str, Any]:
             del frame
             samples.append((moment, rss(), session.entries))
 
-    with prefetch(clip.frames(options.fps), 8) as ahead:
+    with prefetch(clip.frames(options.fps), 8, partial(model.shrink, geometry=geometry)) as ahead:
         session.watch(noted(ahead))
     watched = time.perf_counter() - began
     asked = []
@@ -101,6 +103,7 @@ def whole(options: argparse.Namespace) -> dict[str, Any]:
         "seconds": watched,
         "cpu_seconds": cpu() - before,
         "stages": session.meter.seconds,
+        "thread": {"decode": ahead.decode_seconds, "shrink": ahead.shrink_seconds},
         "frames": session.meter.counts["frames"],
         "compactions": session.meter.counts["compactions"],
         "rss_after_load": loaded,

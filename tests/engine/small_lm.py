@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vtc_cli.models.contract import Cursor, DecoderDims, Geometry, ModelInfo, Span, TowerDims, Unit, VideoLM
+from vtc_cli.models.contract import Cursor, DecoderDims, Geometry, ModelInfo, Prepared, Span, TowerDims, Unit, VideoLM
 from vtc_cli.video.frame import Frame
 
 HIDDEN, VOCAB, LAYERS, KV_HEADS, WIDTH = 8, 260, 2, 2, 4
@@ -54,20 +54,25 @@ class SmallLM(VideoLM):
     def geometry(self, size: tuple[int, int], pixels: int | None = None) -> Geometry:
         return Geometry((size[1], size[0]), self.grid, self.grid[0] * self.grid[1])
 
-    def encode(
-        self, frames: Sequence[Frame], geometry: Geometry, first: int = 0, capture: Sequence[int] = ()
-    ) -> list[Unit]:
+    def shrink(self, frame: Frame, geometry: Geometry) -> Frame:
+        return frame
+
+    def prepare(self, frames: Sequence[Frame], geometry: Geometry) -> Prepared:
+        """One row per unit: a number that is different for different pictures."""
         size = self.info.frames_per_unit
         frames = [*frames, *[frames[-1]] * (-len(frames) % size)]
+        pairs = [frames[first : first + size] for first in range(0, len(frames), size)]
+        seeds = [sum(int(frame.image.sum()) * 31**place for place, frame in enumerate(pair)) for pair in pairs]
+        return Prepared(tuple((pair[0].time, pair[-1].time) for pair in pairs), torch.tensor(seeds)[:, None])
+
+    def encode(self, prepared: Prepared, geometry: Geometry, first: int = 0, capture: Sequence[int] = ()) -> list[Unit]:
         units = []
-        for number in range(len(frames) // size):
-            pair = frames[number * size : (number + 1) * size]
-            seed = int(sum(int(frame.image.sum()) * 31**place for place, frame in enumerate(pair))) % 2**31
-            generator = torch.Generator().manual_seed(seed)
+        for number, (span, seed) in enumerate(zip(prepared.spans, prepared.patches[:, 0].tolist(), strict=True)):
+            generator = torch.Generator().manual_seed(seed % 2**31)
             count = self.grid[0] * self.grid[1]
             tokens = torch.randn(count, HIDDEN, generator=generator)
             scores = {layer: torch.rand(count, generator=generator) for layer in capture}
-            units.append(Unit(first + number, (pair[0].time, pair[-1].time), tokens, self.grid, (tokens,), scores))
+            units.append(Unit(first + number, span, tokens, self.grid, (tokens,), scores))
         self.encoded += len(units)
         return units
 

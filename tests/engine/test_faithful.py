@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.engine.comparing import memory_of
 from tests.models.reference import frames_of, naive_patches, one_shot, prompt_text
 from tests.support.checkpoints import random_pixels
 from vtc_cli import Session, VideoLM
@@ -55,6 +56,21 @@ def test_c1_without_methods_logits_and_answers_are_the_librarys(
         whole = torch.cat([whole, torch.tensor([token])])
     assert answer.evicted == 0
     assert answer.counts["context"] + answer.counts["completing"] + answer.counts["prompt"] == len(ids)
+
+
+def test_full_frames_and_shrunk_ones_are_watched_alike(model: Any) -> None:
+    """Whoever decodes may make frames small before they come; the session does it to those that are not."""
+    frames = frames_of(random_pixels(9, 90, 130, seed=3))
+    geometry = model.geometry((130, 90), ROWS * COLUMNS * CELL**2)
+    full, small = Session(model, geometry=geometry, chunk=2), Session(model, geometry=geometry, chunk=2)
+    full.watch(frames)
+    small.watch(model.shrink(frame, geometry) for frame in frames)
+    for mine, theirs in zip(memory_of(full)[0], memory_of(small)[0], strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
+    assert torch.equal(first_logits(full), first_logits(small))
+    (waiting,) = full._tail
+    assert tuple(waiting.image.shape[-2:]) == geometry.size != (90, 130)
+    assert min(full.meter.seconds[stage] for stage in ("preprocess", "vision", "prefill")) > 0
 
 
 @pytest.mark.parametrize("policy", ["window", "uniform-cache"])

@@ -60,6 +60,8 @@ def test_a_video_is_watched_once_and_told_in_order(model, clip):
         ("asking", "which?"),
     ]
     assert records[0]["tokens"]["frames"] == 4
+    stages = ("decode", "preprocess", "vision", "prefill")
+    assert min(record["seconds"][stage] for record in records for stage in stages) > 0
     assert records[0]["clip"]["digest"].startswith("blake2b:")
     assert records[0]["id"] != records[1]["id"]
 

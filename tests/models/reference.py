@@ -1,4 +1,7 @@
-"""What the library makes of a video, built without the adapter: prompt text, ids, patches, one-shot logits."""
+"""What the library makes of a video, built without the adapter: prompt text, ids, patches, one-shot logits.
+
+And `encode`, what the adapter makes of its frames.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vtc_cli.models.contract import Geometry, Unit, VideoLM
 from vtc_cli.video.frame import Frame
 
 VIDEO = "<|video_pad|>"
@@ -15,6 +19,13 @@ VIDEO = "<|video_pad|>"
 
 def frames_of(images: Tensor, gap: float = 0.7, start: float = 0.0) -> list[Frame]:
     return [Frame(start + gap * index, image) for index, image in enumerate(images)]
+
+
+def encode(
+    model: VideoLM, frames: Sequence[Frame], geometry: Geometry, first: int = 0, capture: Sequence[int] = ()
+) -> list[Unit]:
+    """Our frames to units, both steps."""
+    return model.encode(model.prepare(frames, geometry), geometry, first, capture)
 
 
 def prompt_text(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.models.reference import frames_of, prompt_text
+from tests.models.reference import encode, frames_of, prompt_text
 from tests.support.checkpoints import CHAT_TEMPLATE, random_pixels
 from tests.support.torchvision_shim import torchvision_or_skip
 from vtc_cli.errors import MachineError, UsageError
@@ -61,7 +61,7 @@ def test_ids_equal_the_librarys_processor(model: Qwen3VL, folder: Path, count: i
         do_sample_frames=False,
         return_tensors="pt",
     )
-    units = model.encode(frames_of(images, 1 / rate), model.geometry((64, 48), 64 * 48))
+    units = encode(model, frames_of(images, 1 / rate), model.geometry((64, 48), 64 * 48))
     spans = [model.open(Cursor())]
     for unit in units:
         spans.append(model.place(spans[-1].cursor, unit))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import DynamicCache
 
-from tests.models.reference import frames_of, naive_patches, one_shot, prompt_text
+from tests.models.reference import encode, frames_of, naive_patches, one_shot, prompt_text
 from tests.support.checkpoints import random_pixels, random_qwen3_vl
 from vtc_cli.errors import UsageError
 from vtc_cli.models.contract import Cursor, Span, Unit
@@ -44,7 +44,7 @@ def chunked(model: Qwen3VL, spans: list[Span], size: int) -> tuple[torch.Tensor,
 def watch(model: Qwen3VL, images: torch.Tensor, gap: float = 0.7) -> tuple[list[Frame], list[Unit]]:
     frames = frames_of(images, gap)
     size = (images.shape[-1], images.shape[-2])
-    return frames, model.encode(frames, model.geometry(size, size[0] * size[1]))
+    return frames, encode(model, frames, model.geometry(size, size[0] * size[1]))
 
 
 @pytest.mark.parametrize("size", [1, 2, 7])
@@ -170,8 +170,8 @@ def test_kept_rows_must_be_ascending_and_inside_the_grid(model: Qwen3VL, keep: l
 def test_units_do_not_depend_on_how_many_are_encoded_together(model: Qwen3VL) -> None:
     frames = frames_of(random_pixels(7, 3 * CELL, 4 * CELL))
     geometry = model.geometry((4 * CELL, 3 * CELL), 12 * CELL**2)
-    together = model.encode(frames, geometry)
-    alone = [model.encode(frames[2 * i : 2 * i + 2], geometry, first=i)[0] for i in range(4)]
+    together = encode(model, frames, geometry)
+    alone = [encode(model, frames[2 * i : 2 * i + 2], geometry, first=i)[0] for i in range(4)]
     assert [unit.index for unit in together] == [0, 1, 2, 3]
     assert together[-1].span == (frames[-1].time, frames[-1].time)  # an odd tail repeats its frame
     for a, b in zip(together, alone, strict=True):
@@ -179,7 +179,7 @@ def test_units_do_not_depend_on_how_many_are_encoded_together(model: Qwen3VL) ->
         torch.testing.assert_close(a.tokens, b.tokens, atol=1e-5, rtol=0)
         for x, y in zip(a.deep, b.deep, strict=True):
             torch.testing.assert_close(x, y, atol=1e-5, rtol=0)
-    assert model.encode([], geometry) == []
+    assert encode(model, [], geometry) == []
 
 
 def test_spans_say_which_rows_belong_to_which_unit(model: Qwen3VL) -> None:

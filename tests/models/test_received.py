@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.models.reference import frames_of, naive_patches
+from tests.models.reference import encode, frames_of, naive_patches
 from tests.support.checkpoints import random_pixels
 from vtc_cli.errors import UsageError
 from vtc_cli.models import received
@@ -45,7 +45,7 @@ def test_scores_equal_the_full_attention_maps(
     monkeypatch.setattr(received, "_CHUNK_VALUES", chunk)
     images = random_pixels(6, 48, 64)
     geometry = model.geometry((64, 48), 64 * 48)
-    units = model.encode(frames_of(images), geometry, capture=(4, 2))
+    units = encode(model, frames_of(images), geometry, capture=(4, 2))
     maps = eager_weights(folder, images, 3, monkeypatch)
     for unit in units:
         assert sorted(unit.scores) == [2, 4]
@@ -61,8 +61,8 @@ def test_scores_equal_the_full_attention_maps(
 def test_capturing_changes_nothing_and_leaves_nothing_behind(model: Qwen3VL) -> None:
     frames = frames_of(random_pixels(4, 48, 64))
     geometry = model.geometry((64, 48), 64 * 48)
-    plain = model.encode(frames, geometry)
-    captured = model.encode(frames, geometry, capture=(1,))
+    plain = encode(model, frames, geometry)
+    captured = encode(model, frames, geometry, capture=(1,))
     assert plain[0].scores == {}
     for a, b in zip(plain, captured, strict=True):
         assert torch.equal(a.tokens, b.tokens)
@@ -72,4 +72,4 @@ def test_capturing_changes_nothing_and_leaves_nothing_behind(model: Qwen3VL) -> 
 @pytest.mark.parametrize("layer", [0, 5])
 def test_a_layer_that_does_not_exist_is_refused(model: Qwen3VL, layer: int) -> None:
     with pytest.raises(UsageError, match=rf"vision layer {layer} does not exist; .* has layers 1 to 4"):
-        model.encode(frames_of(random_pixels(2, 48, 64)), model.geometry((64, 48), 64 * 48), capture=(layer,))
+        encode(model, frames_of(random_pixels(2, 48, 64)), model.geometry((64, 48), 64 * 48), capture=(layer,))

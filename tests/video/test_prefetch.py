@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import traceback
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -145,6 +146,53 @@ def test_waiting_and_decoding_are_counted():
         next(ahead)
         assert ahead.wait_seconds > 0
         assert ahead.decode_seconds > 0
+
+
+def test_frames_are_shrunk_by_the_thread_that_decodes() -> None:
+    by, source = [], Source(5)
+
+    def shrink(item: Frame) -> Frame:
+        by.append(threading.current_thread().name)
+        return Frame(item.time + 100, item.image)
+
+    with prefetch(source, depth=2, shrink=shrink) as ahead:
+        assert [item.time for item in ahead] == [100.0, 101.0, 102.0, 103.0, 104.0]
+        assert ahead.shrink_seconds > 0
+    assert by == ["vtc-decode"] * 5
+    assert source.closed_by == "vtc-decode"
+
+
+def test_what_was_shrunk_is_let_go() -> None:
+    """Only the small pictures wait."""
+    large: list[weakref.ref[Frame]] = []
+
+    def frames() -> Iterator[Frame]:
+        for number in range(3):
+            item = frame(number)
+            large.append(weakref.ref(item))
+            yield item
+            del item
+
+    with prefetch(frames(), depth=3, shrink=lambda item: Frame(item.time, item.image)) as ahead:
+        small = list(ahead)
+    gc.collect()
+    assert len(small) == 3
+    assert [reference() for reference in large] == [None] * 3
+
+
+def test_an_error_while_shrinking_reaches_the_consumer() -> None:
+    source = Source()
+
+    def shrink(item: Frame) -> Frame:
+        if item.time == 2.0:
+            raise ValueError("not a picture")
+        return item
+
+    with prefetch(source, depth=4, shrink=shrink) as ahead:
+        assert [next(ahead).time, next(ahead).time] == [0.0, 1.0]
+        with pytest.raises(ValueError, match="not a picture"):
+            next(ahead)
+    assert source.closed_by == "vtc-decode"
 
 
 def test_depth_must_be_positive():

@@ -13,9 +13,8 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-STAGES = ("decode", "vision", "method", "prefill", "first_token", "generate")
-"""Stages every session times. An adapter that can tell resizing from the tower adds `preprocess`; `decode` is the
-time spent waiting for frames."""
+STAGES = ("decode", "preprocess", "vision", "method", "prefill", "first_token", "generate")
+"""Stages every session times. `decode` is the time spent waiting for frames."""
 
 COUNTS = {
     "frames": "frames received",

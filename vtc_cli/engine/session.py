@@ -16,16 +16,16 @@ from vtc_cli.engine.turn import Turn
 from vtc_cli.errors import UsageError
 from vtc_cli.methods.registry import resolve
 from vtc_cli.methods.stages import CachePolicy, Kept, TokenPruner
-from vtc_cli.models.contract import Cursor, Geometry, Span, Unit, VideoLM
+from vtc_cli.models.contract import Cursor, Geometry, Prepared, Span, Unit, VideoLM
 from vtc_cli.video.frame import Frame
 
 
 class Session:
     """A model watching a video, ready to be asked at any moment.
 
-    Memory is bounded: one chunk of frames, and one cache of pinned prefix + budget + room for a turn. At every step
-    of watching the cache holds at most `budget` entries besides the prefix; a question adds its own rows for as long
-    as it lasts.
+    Memory is bounded: one chunk of pictures at the model's size, and one cache of pinned prefix + budget + room for a
+    turn. At every step of watching the cache holds at most `budget` entries besides the prefix; a question adds its own
+    rows for as long as it lasts.
 
     The result does not depend on how frames are dealt to `watch` calls, nor on `chunk`: units are cut from the whole
     sequence of frames, and the cache is compacted just before the unit that would not fit.
@@ -35,7 +35,7 @@ class Session:
     budget: entries after the prefix, or `Bytes`; None takes the policy's own, else what fits the device.
     geometry: the fixed resolution; None derives it from the first frame and `pixels`, a budget per frame.
     question: the question to come, for a pruner that looks at it. Others may be asked too; the pruning stays.
-    chunk: units encoded and forwarded together; more is faster, and holds more frames.
+    chunk: units encoded and forwarded together; more is faster, and holds more pictures.
     units: how many units the video will have, if known: a default budget then takes no more than they need.
     max_turn: entries reserved for a question and its answer. evidence: measure which moments an answer looked at.
 
@@ -123,7 +123,9 @@ class Session:
         for frame in self.meter.waited(frames):
             self.meter.add("frames")
             self._cut = None
-            self._tail.append(frame)
+            with self.meter.time("preprocess"):
+                self._tail.append(self._shrink(frame))
+            del frame  # what waits for its chunk is small
             if len(self._tail) == per_unit * self._chunk:
                 self._take(len(self._tail))
         self._take(len(self._tail) // per_unit * per_unit)
@@ -162,8 +164,10 @@ class Session:
         if not count:
             return
         frames, self._tail = self._tail[:count], self._tail[count:]
+        with self.meter.time("preprocess"):
+            prepared = self._prepare(frames)
         with self.meter.time("vision"):
-            units = self._encode(frames)
+            units = self._encode(prepared)
         waiting: list[Placed] = []
         cursor, context = self._context.cursor, self._context
         for unit in units:
@@ -184,18 +188,28 @@ class Session:
         if self._cut is None:
             self._cut = []
             if self._tail:
-                unit = self._encode(self._tail)[0]
+                unit = self._encode(self._prepare(self._tail))[0]
                 span = self._place(self._context.cursor, unit, self._pruning.peek(unit))
                 self._context.start(len(span))
                 self._cut = [(unit, span)]
         return self._cut
 
-    def _encode(self, frames: Sequence[Frame]) -> list[Unit]:
+    def _shrink(self, frame: Frame) -> Frame:
         if self.geometry is None:
-            height, width = frames[0].image.shape[-2:]
+            height, width = frame.image.shape[-2:]
             self.geometry = self.model.geometry((width, height), self._pixels)
-        with memory(f"encoding {len(frames)} frames of {self.geometry.patches:,} patches per unit"):
-            units = self.model.encode(frames, self.geometry, first=self.units, capture=self._pruning.capture)
+        with memory(f"resizing a frame of {frame.image.nbytes:,} bytes"):
+            return self.model.shrink(frame, self.geometry)
+
+    def _prepare(self, frames: Sequence[Frame]) -> Prepared:
+        assert self.geometry is not None, "watch() fixes it with the first frame"
+        with memory(f"cutting {len(frames)} frames into {self.geometry.patches:,} patches per unit"):
+            return self.model.prepare(frames, self.geometry)
+
+    def _encode(self, prepared: Prepared) -> list[Unit]:
+        assert self.geometry is not None
+        with memory(f"encoding {len(prepared)} units of {self.geometry.patches:,} patches"):
+            units = self.model.encode(prepared, self.geometry, first=self.units, capture=self._pruning.capture)
         self.meter.forward("vision", self.geometry.patches, 0, times=len(units))
         return units
 

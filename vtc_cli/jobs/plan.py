@@ -268,7 +268,7 @@ def _memory(
     allowance: Allowance,
     prefix: int,
 ) -> Memory:
-    width, height = plan.probe.size
+    (height, width), size = geometry.size, plan.probe.size
     chunk = settings.chunk or default_chunk(info.device)
     step = chunk * info.frames_per_unit
     each = info.weight_bytes // info.parameters if info.parameters else 4
@@ -281,6 +281,7 @@ def _memory(
     return Memory(
         weights=info.weight_bytes,
         cache=slots * info.kv_bytes_per_token,
-        frames=(step + frames_ahead(step, plan.probe.size) + 1) * 3 * width * height,
+        # Pictures wait at the model's size; only the one being decoded is as large as the video's.
+        frames=((step + frames_ahead(step, geometry.size) + 1) * height * width + size[0] * size[1]) * 3,
         working=max(seeing, reading),
     )

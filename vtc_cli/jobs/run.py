@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vtc_cli.errors import UsageError, VideoError, VtcError
@@ -31,12 +32,16 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Watched:
-    """One session after watching. seconds: wall time of it, and of opening and watching together."""
+    """One session after watching.
+
+    stage_seconds: of decoding and of each of the session's stages; part of it was spent in the decoding thread.
+    watch_seconds, cold_seconds: wall time of watching, and of opening and watching together.
+    """
 
     session: Session
     plan: SamplingPlan
     geometry: Geometry
-    decode_seconds: float
+    stage_seconds: dict[str, float]
     watch_seconds: float
     cold_seconds: float
 
@@ -174,9 +179,10 @@ class Runner:
         self.events.watching(clip.info.source, clip.info, plan.frames)
         assert self._memory is not None
         self._memory.begin()
-        with prefetch(plan.frames_of(clip), frames_ahead(chunk * model.info.frames_per_unit, clip.info.size)) as ahead:
+        depth = frames_ahead(chunk * model.info.frames_per_unit, geometry.size)
+        with prefetch(plan.frames_of(clip), depth, partial(model.shrink, geometry=geometry)) as ahead:
             session.watch(self._seen(ahead, session))
-            decode_seconds = ahead.decode_seconds
+            beside = {"decode": ahead.decode_seconds, "preprocess": ahead.shrink_seconds}
         self.events.watched()
         frames = session.meter.counts["frames"]
         if not frames:
@@ -187,7 +193,9 @@ class Runner:
                 f"answering from the {frames:,} frame{'s' if frames > 1 else ''} before"
             )
         watch_seconds = time.perf_counter() - began
-        return Watched(session, plan, geometry, decode_seconds, watch_seconds, self._open_seconds + watch_seconds)
+        seconds = session.meter.seconds
+        stages = {**seconds, "decode": beside["decode"], "preprocess": seconds["preprocess"] + beside["preprocess"]}
+        return Watched(session, plan, geometry, stages, watch_seconds, self._open_seconds + watch_seconds)
 
     def _seen(self, frames: Iterator[Frame], session: Session) -> Iterator[Frame]:
         """The same frames; memory is read and progress told each time the engine comes back for the next."""
@@ -230,7 +238,7 @@ class Runner:
             counts=measured.counts(session.meter.counts, answer.counts),
             work=measured.work(session.meter.sums, before),
             seconds=measured.seconds(
-                {**session.meter.seconds, "decode": watched.decode_seconds},
+                watched.stage_seconds,
                 answer.seconds,
                 load=self._load_seconds,
                 watch=watched.watch_seconds,

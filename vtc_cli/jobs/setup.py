@@ -12,7 +12,7 @@ from vtc_cli.models.registry import AUTO
 DEFAULT_CACHE = "window"
 STAGES = ("pruner", "cache")
 QUESTION_ROOM = 1024  # cache entries kept free for a question, besides those of its answer
-AHEAD_BYTES = 128 * 2**20  # of decoded frames that may wait for the model
+AHEAD_BYTES = 128 * 2**20  # of pictures that may wait for the model
 
 
 def methods_of(settings: Settings) -> dict[str, Chosen]:
@@ -49,5 +49,5 @@ def default_chunk(device: str) -> int:
 
 
 def frames_ahead(wanted: int, size: tuple[int, int]) -> int:
-    """How many frames may wait: what one step takes, within `AHEAD_BYTES`. size: (width, height), pixels."""
+    """How many frames may wait: what one step takes, within `AHEAD_BYTES`. size: of a waiting picture, pixels."""
     return max(2, min(wanted, AHEAD_BYTES // (3 * size[0] * size[1] or 1)))

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from vtc_cli.errors import UsageError
 from vtc_cli.models.checkpoint import Checkpoint
-from vtc_cli.models.contract import Geometry, Unit, VideoLM
+from vtc_cli.models.contract import Geometry, Prepared, Unit, VideoLM
+
+if TYPE_CHECKING:
+    from vtc_cli.video.frame import Frame
 
 
 class Adapter(VideoLM):
@@ -31,6 +36,20 @@ class Adapter(VideoLM):
 
     def geometry(self, size: tuple[int, int], pixels: int | None = None) -> Geometry:
         return self.preprocessor.geometry(size, pixels)
+
+    def shrink(self, frame: Frame, geometry: Geometry) -> Frame:
+        image = self.preprocessor.resize(frame.image, geometry)
+        return frame if image is frame.image else replace(frame, image=image)
+
+    @torch.no_grad()
+    def prepare(self, frames: Sequence[Frame], geometry: Geometry) -> Prepared:
+        temporal = self.info.frames_per_unit
+        if not frames:
+            return Prepared((), torch.empty(0, self.info.tower.patch_inputs, device=self._device))
+        frames = [*frames, *[frames[-1]] * (-len(frames) % temporal)]
+        units = [frames[first : first + temporal] for first in range(0, len(frames), temporal)]
+        patches = self.preprocessor.patches([frame.image for frame in frames], geometry, self._device)
+        return Prepared(tuple((unit[0].time, unit[-1].time) for unit in units), patches)
 
     @torch.no_grad()
     def embed_query(self, text: str) -> Tensor:

@@ -173,6 +173,22 @@ class Geometry:
         return self.grid[0] * self.grid[1]
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """Whole units of pictures, as the vision tower takes them.
+
+    spans: (first, last) frame time of each unit, seconds.
+    patches: the tower's input on the model's device, the same number of rows for each unit, unit by unit; what a row
+    holds is the family's affair (Qwen: [units * patches, 3 * temporal * patch * patch], fp32, normalised).
+    """
+
+    spans: tuple[tuple[float, float], ...]
+    patches: Tensor
+
+    def __len__(self) -> int:
+        return len(self.spans)
+
+
 class VideoLM(ABC):
     """A loaded video-language model. Stateless between calls: one instance serves many sessions."""
 
@@ -186,13 +202,28 @@ class VideoLM(ABC):
         """
 
     @abstractmethod
-    def encode(
-        self, frames: Sequence[Frame], geometry: Geometry, first: int = 0, capture: Sequence[int] = ()
-    ) -> list[Unit]:
-        """Frames to units: resize, normalise, patchify, vision tower, merger.
+    def shrink(self, frame: Frame, geometry: Geometry) -> Frame:
+        """The frame at the size the model looks at: uint8 [3, *geometry.size], on the CPU.
 
-        frames: whole units, `info.frames_per_unit` each; a shorter tail is completed by repeating its last frame.
+        What is prepared from it is, bit for bit, what is prepared from the frame itself; a frame that has been shrunk
+        comes back as it is. Needs nothing of the device and may be called from any thread, so that whoever decodes can
+        keep small pictures and do this work beside the model.
+        """
+
+    @abstractmethod
+    def prepare(self, frames: Sequence[Frame], geometry: Geometry) -> Prepared:
+        """Frames to the tower's input: shrink, normalise, cut into patches, move to the device.
+
+        frames: of any size; whole units, `info.frames_per_unit` each; a shorter tail is completed by repeating its
+        last frame. No frames give no units.
+        """
+
+    @abstractmethod
+    def encode(self, prepared: Prepared, geometry: Geometry, first: int = 0, capture: Sequence[int] = ()) -> list[Unit]:
+        """Prepared pictures to units: vision tower and merger.
+
         first: index of the first unit. capture: vision layers (1-based) whose received attention is wanted.
+        Raises UsageError for a layer the tower does not have.
         """
 
     @abstractmethod

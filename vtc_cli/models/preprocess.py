@@ -115,6 +115,20 @@ class Preprocessor:
             patches=rows * columns * self.merge**2,
         )
 
+    def resize(self, image: Tensor, geometry: Geometry) -> Tensor:
+        """uint8 [3, h, w] to uint8 [3, *geometry.size], antialiased, on the CPU; one of that size comes back as it is.
+
+        Raises ValueError when it is not a picture.
+        """
+        if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
+            raise ValueError(f"a frame is uint8 [3, h, w], not {image.dtype} {tuple(image.shape)}")
+        image = image.cpu()
+        if tuple(image.shape[-2:]) == geometry.size:
+            return image
+        # Pictures in interleaved memory, as decoders make them, take the fast kernel; the values are the same.
+        size, mode = geometry.size, self.resample
+        return F.interpolate(image[None], size=size, mode=mode, align_corners=False, antialias=True)[0]
+
     def patches(self, images: Sequence[Tensor], geometry: Geometry, device: torch.device | str = "cpu") -> Tensor:
         """Whole units of pictures to patches.
 
@@ -122,7 +136,7 @@ class Preprocessor:
         3 * temporal * patch * patch] on `device`, unit by unit, in merge-block order (the patches of one token are
         neighbours).
         """
-        resized = torch.stack([_resize(image, geometry.size, self.resample) for image in images])
+        resized = torch.stack([self.resize(image, geometry) for image in images])
         # One fused step in fp32, with the constants folded as the library folds them.
         unit = 1.0 / self.scale
         mean = torch.tensor(self.mean, device=device) * unit
@@ -151,17 +165,6 @@ def _fit(height: int, width: int, factor: int, least: int, most: int) -> tuple[i
         rows, columns = max(1, floor(height / shrink / factor)), max(1, floor(width / shrink / factor))
         rows, columns = min(rows, tokens), min(columns, tokens)
     return rows, columns
-
-
-def _resize(image: Tensor, size: tuple[int, int], resample: str) -> Tensor:
-    """uint8 [3, h, w] to uint8 [3, *size], antialiased."""
-    if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
-        raise ValueError(f"a frame is uint8 [3, h, w], not {image.dtype} {tuple(image.shape)}")
-    image = image.cpu()
-    if tuple(image.shape[-2:]) == size:
-        return image
-    # Pictures in interleaved memory, as decoders make them, take the fast kernel; the values are the same either way.
-    return F.interpolate(image[None], size=size, mode=resample, align_corners=False, antialias=True)[0]
 
 
 def _config(folder: Path) -> tuple[Path, Mapping[str, Any]]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -21,15 +20,12 @@ from torch import Tensor
 from vtc_cli.errors import UsageError
 from vtc_cli.models.adapter import Adapter, check_kept, check_layers
 from vtc_cli.models.checkpoint import Checkpoint
-from vtc_cli.models.contract import Cursor, Geometry, Span, Unit
+from vtc_cli.models.contract import Cursor, Geometry, Prepared, Span, Unit
 from vtc_cli.models.device import Placement
 from vtc_cli.models.patch_projection import PatchProjection
 from vtc_cli.models.prompt import multiple_choice, time_tag
 from vtc_cli.models.received import received_attention
 from vtc_cli.models.shape import check_sizes, info_of
-
-if TYPE_CHECKING:
-    from vtc_cli.video.frame import Frame
 
 
 class Qwen3VL(Adapter):
@@ -81,19 +77,14 @@ class Qwen3VL(Adapter):
         return cls(checkpoint)
 
     @torch.no_grad()
-    def encode(
-        self, frames: Sequence[Frame], geometry: Geometry, first: int = 0, capture: Sequence[int] = ()
-    ) -> list[Unit]:
+    def encode(self, prepared: Prepared, geometry: Geometry, first: int = 0, capture: Sequence[int] = ()) -> list[Unit]:
         from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_vision
 
-        if not frames:
+        units = len(prepared)
+        if not units:
             return []
         blocks = self._tower.blocks
         check_layers(capture, len(blocks), self.info.name)
-        temporal = self.info.frames_per_unit
-        frames = [*frames, *[frames[-1]] * (-len(frames) % temporal)]
-        units = len(frames) // temporal
-        pixels = self.preprocessor.patches([frame.image for frame in frames], geometry, self._device)
         rows, columns = geometry.grid
         merge = self.preprocessor.merge
         # One row per unit: the tower attends within a row's frames, so units stay independent of each other.
@@ -101,19 +92,19 @@ class Qwen3VL(Adapter):
         with received_attention(
             blocks, capture, units=units, merge=merge, rotate=apply_rotary_pos_emb_vision
         ) as received:
-            output = self._tower(pixels.to(self._tower.dtype), grid_thw=grid, return_dict=True)
+            output = self._tower(prepared.patches.to(self._tower.dtype), grid_thw=grid, return_dict=True)
         tokens = output.pooler_output.unflatten(0, (units, -1))
         deep = [level.unflatten(0, (units, -1)) for level in output.deepstack_features]
         return [
             Unit(
                 index=first + i,
-                span=(frames[i * temporal].time, frames[(i + 1) * temporal - 1].time),
+                span=span,
                 tokens=tokens[i],
                 grid=geometry.grid,
                 deep=tuple(level[i] for level in deep),
                 scores={layer: values[i] for layer, values in received.items()},
             )
-            for i in range(units)
+            for i, span in enumerate(prepared.spans)
         ]
 
     @torch.no_grad()

@@ -133,10 +133,10 @@ class Work:
 class Seconds:
     """Where time went. None: not measured.
 
-    load: model. decode, preprocess, vision, method, prefill: sums over the video; decoding overlaps the others, so
-    `watch`, the wall time of watching, is less than their sum. first_token: from the question to the answer's first
-    token, the video already watched. first_token_cold: from opening the video to that token. generate: the tokens
-    after the first.
+    load: model. decode, preprocess, vision, method, prefill: sums over the video; decoding, and resizing as the greater
+    part of preprocess, overlap the others, so `watch`, the wall time of watching, is less than their sum.
+    first_token: from the question to the answer's first token, the video already watched. first_token_cold: from
+    opening the video to that token. generate: the tokens after the first.
     """
 
     load: float | None = None

@@ -1,4 +1,8 @@
-"""Decoding ahead of the model: a thread fills a small bounded queue while the consumer works."""
+"""Decoding ahead of the model: a thread fills a small bounded queue while the consumer works.
+
+The thread may also make the pictures as small as the model wants them, so that little memory waits in the queue and
+resizing, too, happens beside the model.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -17,13 +21,17 @@ POLL_SECONDS = 0.2  # how often a waiting consumer looks up, so that Ctrl-C work
 JOIN_SECONDS = 2.0  # how long closing waits for a decoder that is stuck in a read; the thread is a daemon
 
 
-def prefetch(frames: Iterable[Frame], depth: int = 4) -> Prefetch:
+Shrink = Callable[[Frame], Frame]
+
+
+def prefetch(frames: Iterable[Frame], depth: int = 4, shrink: Shrink | None = None) -> Prefetch:
     """Iterate `frames` in a thread, at most `depth` waiting ahead; use as an iterator or a context manager.
 
-    At most depth + 2 frames exist at once: those waiting, the one being decoded, the consumer's own.
-    Raises ValueError for depth < 1. What the source raises, the consumer gets, with its traceback.
+    shrink: what the thread does to each frame before it waits, such as `VideoLM.shrink` at a video's geometry.
+    At most depth + 2 frames exist at once: those waiting, the one being decoded or shrunk, the consumer's own.
+    Raises ValueError for depth < 1. What the source or `shrink` raises, the consumer gets, with its traceback.
     """
-    return Prefetch(frames, depth)
+    return Prefetch(frames, depth, shrink)
 
 
 @dataclass
@@ -31,8 +39,10 @@ class _Shared:
     """What thread and consumer share. The thread holds no reference to the `Prefetch`, so dropping that ends it."""
 
     waiting: queue.Queue[Any]
+    shrink: Shrink | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     decode_seconds: float = 0.0
+    shrink_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -41,14 +51,14 @@ class _End:
 
 
 class Prefetch(Iterator[Frame]):
-    """Frames decoded ahead. `decode_seconds`: spent inside the source so far (in the thread, overlapping the
-    consumer). `wait_seconds`: the consumer stood still for lack of a frame.
+    """Frames decoded ahead. `decode_seconds`, `shrink_seconds`: spent inside the source and shrinking so far (in the
+    thread, overlapping the consumer). `wait_seconds`: the consumer stood still for lack of a frame.
     """
 
-    def __init__(self, frames: Iterable[Frame], depth: int = 4):
+    def __init__(self, frames: Iterable[Frame], depth: int = 4, shrink: Shrink | None = None):
         if depth < 1:
             raise ValueError(f"depth must be at least 1, not {depth}")
-        self._shared = _Shared(queue.Queue(maxsize=depth))
+        self._shared = _Shared(queue.Queue(maxsize=depth), shrink)
         self._thread = threading.Thread(target=_fill, args=(frames, self._shared), name="vtc-decode", daemon=True)
         self._over = False
         self.wait_seconds = 0.0
@@ -60,6 +70,11 @@ class Prefetch(Iterator[Frame]):
     def decode_seconds(self) -> float:
         """Seconds spent inside the source so far."""
         return self._shared.decode_seconds
+
+    @property
+    def shrink_seconds(self) -> float:
+        """Seconds spent shrinking so far."""
+        return self._shared.shrink_seconds
 
     def __iter__(self) -> Prefetch:
         return self
@@ -121,6 +136,10 @@ def _pump(frames: Iterable[Frame], shared: _Shared) -> None:
                 shared.decode_seconds += time.perf_counter() - began
             if frame is None:
                 return
+            if shared.shrink is not None:
+                began = time.perf_counter()
+                frame = shared.shrink(frame)
+                shared.shrink_seconds += time.perf_counter() - began
             shared.waiting.put(frame)
             del frame  # or it would live until the next one is decoded
     finally:
