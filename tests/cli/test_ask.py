@@ -73,7 +73,8 @@ def test_a_damaged_video_is_answered_from_what_was_read(vtc, footage):
     assert 0 < record["tokens"]["frames"] < 4
     warnings = result.err.splitlines()
     assert len(warnings) == 1
-    assert "cut.mp4 stops at 00:00:0" in warnings[0]
+    assert "cut.mp4 is damaged at 00:00:0" in warnings[0]
+    assert warnings[0].endswith(f"answering from the {record['tokens']['frames']} frames that could be read")
 
 
 @pytest.mark.parametrize(

@@ -189,8 +189,8 @@ class Runner:
             raise VideoError(f"{clip.info.source}: not one frame could be read between the times asked for")
         if clip.damage is not None:
             self.events.warning(
-                f"{clip.info.source} stops at {clock(clip.damage.time)} ({clip.damage.reason}); "
-                f"answering from the {frames:,} frame{'s' if frames > 1 else ''} before"
+                f"{clip.info.source} is damaged at {clock(clip.damage.time)} ({clip.damage.reason}); "
+                f"answering from the {frames:,} frame{'s' if frames > 1 else ''} that could be read"
             )
         watch_seconds = time.perf_counter() - began
         seconds = session.meter.seconds

@@ -58,7 +58,7 @@ def build_record(
     """The record of one question, answered or failed, as a plain dict that JSON can hold.
 
     video: as the user named it. settings: what was asked for, plain values; the record adds their fingerprint.
-    damage: where decoding stopped, which makes the record partial. error: why there is no answer.
+    damage: the pictures that are missing, which makes the record partial. error: why there is no answer.
     threads: of the CPU kernels. energy: joules, from a meter only. reused: watched for an earlier question.
     created: when the answer was finished, now when None. hardware: as `versions.machine` gives it, read here when
     None. What is left out is null in the record.

@@ -208,8 +208,11 @@ def _evidence(record: Mapping[str, Any]) -> Lines:
 def _notes(record: Mapping[str, Any]) -> Lines:
     lines = [[note] for note in record["notes"]]
     if record["partial"]:
-        damage = record["damage"]
-        lines.append([f"partial: decoding stopped at {clock(damage['time'])} ({damage['reason']})"])
+        damage, tokens = record["damage"], record["tokens"]
+        said = f"partial: damaged at {clock(damage['time'])} ({damage['reason']})"
+        if tokens is not None:
+            said += f"; answered from the {_plural(tokens['frames'], 'frame')} that could be read"
+        lines.append([said])
     if record["finish"] == "length":
         lines.append(["the answer was cut at the token limit; raise --max-new-tokens"])
     if record["clip"] is not None and record["clip"]["times"] == "assumed":
