@@ -11,7 +11,7 @@ from torch import Tensor
 from tests.engine.comparing import memory_of
 from tests.models.reference import frames_of, naive_patches, one_shot, prompt_text
 from tests.support.checkpoints import random_pixels
-from vtc_cli import Session, VideoLM
+from vtc_cli import Session, UsageError, VideoLM
 from vtc_cli.models.contract import Span
 
 QUESTION = "Which colour does the moving square have?"
@@ -56,6 +56,24 @@ def test_c1_without_methods_logits_and_answers_are_the_librarys(
         whole = torch.cat([whole, torch.tensor([token])])
     assert answer.evicted == 0
     assert answer.counts["context"] + answer.counts["completing"] + answer.counts["prompt"] == len(ids)
+
+
+@pytest.mark.parametrize("way", ["whole model", "decoder"])
+def test_c12_a_mask_that_would_hide_keys_of_a_session_is_refused(model: Any, way: str) -> None:
+    session = Session(model, cache="window:target=1/2", budget=60, pixels=ROWS * COLUMNS * CELL**2)
+    session.watch(frames_of(random_pixels(12, ROWS * CELL, COLUMNS * CELL)))
+    slab = session._context.slab
+    assert slab.held < slab.seen
+    run = model.model.model if way == "whole model" else model.model.model.language_model
+    rows = {"inputs_embeds": torch.zeros(1, 2, model.info.decoder.hidden), "past_key_values": slab}
+    rows["position_ids"] = torch.full((3, 1, 2), slab.seen)
+    mark = slab.snapshot()
+    for wrong in (2, slab.held, slab.held + 2, slab.seen):
+        with pytest.raises(UsageError, match=f"mask of {wrong:,} columns does not fit: {slab.seen:,} rows seen"):
+            run(**rows, attention_mask=torch.ones(1, wrong, dtype=torch.int64))
+    assert slab.snapshot() == mark
+    run(**rows, attention_mask=torch.ones(1, slab.seen + 2, dtype=torch.int64))
+    slab.rollback(mark)
 
 
 def test_full_frames_and_shrunk_ones_are_watched_alike(model: Any) -> None:

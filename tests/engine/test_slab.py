@@ -12,8 +12,9 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from tests.engine.decoders import KV_HEADS, LAYERS, MAKERS, make, rows, run
-from vtc_cli.engine.slab import Slab, refuse_wrong_masks
+from vtc_cli.engine.slab import Slab
 from vtc_cli.errors import UsageError
+from vtc_cli.models.masks import refuse_wrong_masks
 
 
 def random_choice(count: int, keep: int, seed: int) -> list[Tensor]:
@@ -152,8 +153,8 @@ def test_c12_a_mask_of_another_than_the_logical_length_is_refused(wrong: int) ->
     with pytest.raises(UsageError, match="= 11"):
         run(model, rows(3, 2), 8, slab, attention_mask=torch.ones(1, wrong, dtype=torch.int64))
     assert slab.snapshot() == mark
-    handle.remove()
     run(model, rows(8, 1), 0, DynamicCache(), attention_mask=torch.ones(1, 8, dtype=torch.int64))
+    handle.remove()
 
 
 def test_c16_layers_out_of_step_are_noticed() -> None:

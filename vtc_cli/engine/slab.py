@@ -8,18 +8,18 @@ Memory is taken once, up front, with uninitialised storage: on a CPU the operati
 first written, so a budget that is never reached is never resident; on an accelerator the block is taken at once, so
 a run that starts is a run that fits. Nothing grows afterwards. `reset` forgets rows without touching the pages.
 
-Attention masks: pass none. A 2-D mask must have the logical length; any other length hides the newest keys without an
-error (see `refuse_wrong_masks`).
+Attention masks: pass none. A 2-D mask must have the logical length; any other would hide the newest keys, and adapters
+refuse it (`vtc_cli.models.masks`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 from vtc_cli.errors import UsageError
@@ -259,29 +259,3 @@ def _check_indices(indices: Tensor, heads: int, count: int, layer: int) -> None:
     ascending = bool((indices[:, 1:] > indices[:, :-1]).all())
     if not ascending or int(indices[:, 0].min()) < 0 or int(indices[:, -1].max()) >= count:
         raise ValueError(f"{where}: kept entries must be ascending, unique and below {count} in every head")
-
-
-def refuse_wrong_masks(module: nn.Module) -> Any:
-    """Make `module` (a transformers model) refuse a 2-D attention mask that does not fit a slab.
-
-    The library pads a short mask with zeros, which hides the newest keys; the answer is wrong and nothing fails.
-    A mask of the logical length (rows seen + new rows) passes. Returns the hook's handle, to remove it.
-    Raises (from the model's forward) UsageError.
-    """
-
-    def check(_: nn.Module, args: tuple[Any, ...], given: dict[str, Any]) -> None:
-        slab, mask = given.get("past_key_values"), given.get("attention_mask")
-        if not isinstance(slab, Slab) or not isinstance(mask, Tensor) or mask.ndim != 2:
-            return
-        rows = given.get("inputs_embeds")
-        if rows is None:
-            rows = given.get("input_ids", args[0] if args else None)
-        logical = slab.seen + cast("Tensor", rows).shape[1]
-        if mask.shape[-1] != logical:
-            raise UsageError(
-                f"an attention mask of {mask.shape[-1]} columns does not fit: {slab.seen:,} rows seen + "
-                f"{logical - slab.seen} new = {logical:,}",
-                "pass no mask, or one of the logical length",
-            )
-
-    return module.register_forward_pre_hook(check, with_kwargs=True)

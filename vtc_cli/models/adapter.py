@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 from vtc_cli.errors import UsageError
 from vtc_cli.models.checkpoint import Checkpoint
 from vtc_cli.models.contract import Geometry, Prepared, Unit, VideoLM
+from vtc_cli.models.masks import refuse_wrong_masks
 
 if TYPE_CHECKING:
     from vtc_cli.video.frame import Frame
@@ -20,16 +21,19 @@ if TYPE_CHECKING:
 class Adapter(VideoLM):
     """A `VideoLM` made from a checkpoint. A family adds `info`, `encode`, `forward` and where rows go.
 
+    decoder: the part of the checkpoint's model that runs over the cache, without the output layer.
     ENDS: tokens that end an answer, besides those the checkpoint itself names.
     """
 
     ENDS: tuple[str, ...] = ()
 
-    def __init__(self, checkpoint: Checkpoint):
+    def __init__(self, checkpoint: Checkpoint, decoder: Any):
         self.model = checkpoint.model
         self.tokenizer = checkpoint.tokenizer
         self.preprocessor = checkpoint.preprocessor
         self._prompt = checkpoint.prompt
+        self._decoder = decoder
+        refuse_wrong_masks(decoder)
         self._embed = self.model.get_input_embeddings()
         self._device = self._embed.weight.device
         self._stop = checkpoint.stop_ids(self.ENDS)

@@ -34,11 +34,10 @@ class Qwen3VL(Adapter):
     ENDS = ("<|im_end|>", "<|endoftext|>")
 
     def __init__(self, checkpoint: Checkpoint):
-        super().__init__(checkpoint)
+        super().__init__(checkpoint, checkpoint.model.model.language_model)
         model, config = self.model, self.model.config
         self._tower = model.model.visual
         self._tower.patch_embed.proj = PatchProjection(self._tower.patch_embed.proj)
-        self._decoder = model.model.language_model
         self._start, self._end, self._pad = (
             config.vision_start_token_id,
             config.vision_end_token_id,
