@@ -43,8 +43,9 @@ class SmallLM(VideoLM):
         self._project = [torch.randn(3, HIDDEN, KV_HEADS * WIDTH, generator=generator) / 1.5 for _ in range(LAYERS)]
         self._back = [torch.randn(KV_HEADS * WIDTH, HIDDEN, generator=generator) for _ in range(LAYERS)]
         self.info = ModelInfo(
-            name="small", family="small", revision=None, device="cpu", device_reason="", dtype="float32",
-            dtype_reason="", attention="sdpa", parameters=0, weight_bytes=0, context=context, frames_per_unit=per_unit,
+            name="small", name_reason="", family="small", revision=None, device="cpu", device_reason="",
+            dtype="float32", dtype_reason="", attention="sdpa", parameters=0, weight_bytes=0, context=context,
+            frames_per_unit=per_unit,
             tower=TowerDims(4, 8, 1, 8, 8, 1, HIDDEN), decoder=DecoderDims(
                 LAYERS, HIDDEN, KV_HEADS, KV_HEADS, WIDTH, 8, VOCAB
             ),

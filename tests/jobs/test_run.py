@@ -8,15 +8,19 @@ from typing import ClassVar
 import pytest
 import torch
 
+from vtc_cli.cli.plans import plan_text
 from vtc_cli.errors import UsageError, VideoError
 from vtc_cli.jobs.amounts import Budget
 from vtc_cli.jobs.events import Events
+from vtc_cli.jobs.plan import plan_request
 from vtc_cli.jobs.questions import Question
+from vtc_cli.jobs.request import Request
 from vtc_cli.jobs.run import Runner, answer_video
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.jobs.setup import frames_ahead
 from vtc_cli.methods.registry import Chosen
 from vtc_cli.methods.stages import Kept, TokenPruner
+from vtc_cli.models.auto import Choice
 from vtc_cli.report.record import comparable
 from vtc_cli.report.validation import problems
 
@@ -172,6 +176,27 @@ def test_a_camera_needs_an_end(model):
 def test_unknown_methods_are_refused_before_a_model_is_touched():
     with pytest.raises(UsageError, match="unifrom"):
         Runner(Settings(model="nobody/nothing", method=("unifrom",)))
+
+
+def test_auto_says_why_in_the_plan_and_in_the_record(model, clip, monkeypatch):
+    reason = "largest recommended model that fits 24.0 GB"
+    monkeypatch.setattr("vtc_cli.models.auto.choose_here", lambda device, dtype: Choice(model.info.name, reason))
+    (record,) = answers(Runner(replace(SHORT, model="auto")), clip)
+    assert (record["model"]["name"], record["model"]["name_reason"]) == (model.info.name, reason)
+    assert record["settings"]["model"] == model.info.name
+    (plan,) = plan_request(Request((str(clip),), (WHAT,)), replace(SHORT, model="auto"))
+    assert plan.as_json()["model"]["name_reason"] == reason
+    assert f"chosen by auto: {reason}" in plan_text(plan)
+    (record,) = answers(Runner(replace(SHORT, model=model.info.name)), clip)
+    assert record["model"]["name_reason"] == "as asked"
+
+
+def answers(runner, clip):
+    opened = runner.open(str(clip))
+    try:
+        return list(runner.answer(opened, [WHAT]))
+    finally:
+        opened.close()
 
 
 def test_few_large_frames_wait():

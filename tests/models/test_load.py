@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 
 from tests.support.checkpoints import random_qwen3_vl
 from vtc_cli.errors import MachineError, UsageError, VtcError
-from vtc_cli.models import catalog, hub, load
+from vtc_cli.models import auto, catalog, hub, load
 from vtc_cli.models.device import Placement
 from vtc_cli.models.load import load_model
 from vtc_cli.models.qwen3_vl import Qwen3VL
@@ -34,9 +35,15 @@ def edit_config(folder: Path, **changes: Any) -> None:
 def test_a_folder_loads_with_its_reasons_recorded(model: Qwen3VL, folder: Path) -> None:
     info = model.info
     assert (info.name, info.device, info.dtype, info.attention) == (str(folder), "cpu", "float32", "sdpa")
-    assert info.device_reason == "as asked"
+    assert info.name_reason == info.device_reason == "as asked"
     assert info.revision is not None
     assert info.revision.startswith("blake2b:")
+
+
+def test_auto_records_why_it_took_a_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auto, "RECOMMENDED", (replace(catalog.RECOMMENDED[0], id=str(folder), parameters=10**6),))
+    info = load_model("auto", device="cpu").info
+    assert (info.name, info.name_reason) == (str(folder), "smallest recommended model, as there is no GPU")
 
 
 def test_the_digest_follows_the_weights(copy: Path) -> None:

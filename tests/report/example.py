@@ -23,6 +23,7 @@ CLIP = ClipInfo(
 )
 MODEL = ModelInfo(
     name="Qwen/Qwen3-VL-2B-Instruct",
+    name_reason="as asked",
     family="qwen3_vl",
     revision="89644892e4d85e24eaac8bacfd4f463576704203",
     device="cuda:0",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.report.example import MODEL, SETTINGS, facts
+from tests.report.example import CLIP, MODEL, SETTINGS, facts
 from vtc_cli.errors import VideoError
 from vtc_cli.report import flops
 from vtc_cli.report.facts import Asked, MethodFacts, Outcome, Work
@@ -204,6 +204,12 @@ def test_evicted_partial_and_reasons_are_told() -> None:
     assert BASE["model"]["device_reason"] == MODEL.device_reason
     partial = build_record(**facts(damage=Damage(10.0, "truncated")))
     assert (partial["partial"], partial["damage"]) == (True, {"time": 10.0, "reason": "truncated"})
+
+
+def test_a_large_file_is_recognised_by_a_sampled_digest() -> None:
+    clip = replace(CLIP, digest="blake2b-sampled:9f2c61d0")
+    assert problems(build_record(**facts(clip=clip))) == []
+    assert problems(build_record(**facts(clip=replace(CLIP, digest="md5:9f2c61d0")))) != []
 
 
 def test_a_file_name_that_is_not_utf8_can_be_written() -> None:

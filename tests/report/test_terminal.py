@@ -78,6 +78,7 @@ def test_follows_the_record_and_only_the_record() -> None:
         ("tokens", "visual_kept", 88_200, "88,200 kept (50.0%)"),
         ("flops", "vision", 10**15, "vision 1.00 PFLOP"),
         ("model", "dtype_reason", "you said so", "bfloat16 (you said so)"),
+        ("model", "name_reason", "largest that fits", "chosen by auto: largest that fits"),
         ("cache", "evicted", 7, "7 entries of each layer evicted"),
     ]:
         changed = deepcopy(base)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from vtc_cli.models.device import AS_ASKED
 from vtc_cli.report.units import clock, count, operations, size
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def _cost(plan: VideoPlan) -> Iterator[tuple[str, str]]:
     if model is None or tokens is None or cache is None or plan.flops is None or plan.memory is None:
         return
     yield "model", f"{model.name} · {model.device} ({model.device_reason}) · {model.dtype} ({model.dtype_reason})"
+    if model.name_reason != AS_ASKED:
+        yield "", f"chosen by auto: {model.name_reason}"
     width, height = tokens.size
     yield "units", f"{count(tokens.units)} of {model.frames_per_unit} frames, resized to {width}×{height}"
     share = tokens.visual_kept / tokens.visual_in

@@ -12,6 +12,7 @@ from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.request import Request
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.jobs.setup import QUESTION_ROOM, default_chunk, frames_ahead, methods_of, resolve_model
+from vtc_cli.models.device import AS_ASKED
 from vtc_cli.video.sampling import SamplingPlan, plan_sampling
 
 if TYPE_CHECKING:
@@ -103,25 +104,41 @@ class VideoPlan:
             plain["memory"]["total"] = self.memory.total
         model = None
         if self.model is not None:
-            names = ("name", "family", "device", "device_reason", "dtype", "dtype_reason", "parameters", "weight_bytes")
+            names = (
+                "name",
+                "name_reason",
+                "family",
+                "device",
+                "device_reason",
+                "dtype",
+                "dtype_reason",
+                "parameters",
+                "weight_bytes",
+            )
             model = {name: getattr(self.model, name) for name in names}
         return {"video": self.probe.as_dict(), "model": model, **plain, "notes": list(self.notes)}
 
 
 def plan_request(request: Request, settings: Settings) -> Iterator[VideoPlan]:
     """The plan of every video of a request. Raises VtcError at the first that cannot be planned."""
-    settings = resolve_model(settings)
+    settings, reason = resolve_model(settings)
     for source in request.sources:
-        yield plan_video(source, settings, request.questions)
+        yield plan_video(source, settings, request.questions, name_reason=reason)
 
 
 def plan_video(
-    source: str, settings: Settings, questions: tuple[Question, ...] = (), *, model_optional: bool = False
+    source: str,
+    settings: Settings,
+    questions: tuple[Question, ...] = (),
+    *,
+    model_optional: bool = False,
+    name_reason: str = AS_ASKED,
 ) -> VideoPlan:
     """The plan of one video.
 
     questions: the longest counts; none stands for one of ten words. model_optional: leave the model's part out,
-    with a note, when its configuration is not on this machine, instead of raising MachineError. Raises VtcError.
+    with a note, when its configuration is not on this machine, instead of raising MachineError. name_reason: why this
+    model, where it is not the user's choice. Raises VtcError.
     """
     from vtc_cli.video.open import open_clip
     from vtc_cli.video.probing import probe_clip
@@ -137,8 +154,8 @@ def plan_video(
     if sampling.frames is None:
         return replace(plan, notes=("the length is unknown, so tokens and memory cannot be predicted",))
     try:
-        settings = resolve_model(settings)
-        drawn = _sketch(settings)
+        settings, name_reason = resolve_model(settings, name_reason)
+        drawn = _sketch(settings, name_reason)
     except MachineError as error:
         if not model_optional:
             raise
@@ -148,7 +165,7 @@ def plan_video(
     return _complete(plan, drawn, settings, chosen, questions or (Question("what " * 10),))
 
 
-def _sketch(settings: Settings) -> Sketch:
+def _sketch(settings: Settings, name_reason: str) -> Sketch:
     from vtc_cli.models.device import Placement, available_memory, pick_attention, pick_device, pick_dtype
     from vtc_cli.models.sketch import sketch
 
@@ -156,7 +173,8 @@ def _sketch(settings: Settings) -> Sketch:
     facts = find_facts(settings.model, settings.revision)
     device, device_reason = pick_device(settings.device)
     dtype, dtype_reason = pick_dtype(settings.dtype, device, facts.parameters, available_memory(device))
-    placement = Placement(device, device_reason, dtype, dtype_reason, pick_attention(settings.attention))
+    kernel = pick_attention(settings.attention)
+    placement = Placement(device, device_reason, dtype, dtype_reason, kernel, name_reason)
     return sketch(folder, placement, settings.model, facts.parameters)
 
 

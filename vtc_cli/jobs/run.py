@@ -69,7 +69,8 @@ class Runner:
 
     def __init__(self, settings: Settings, events: Events | None = None, model: VideoLM | None = None):
         self.methods = methods_of(settings)
-        self.settings = settings if model is not None else resolve_model(settings)
+        chosen = resolve_model(settings) if model is None else (settings, model.info.name_reason)
+        self.settings, self._name_reason = chosen
         self.events = events or Events()
         self._plain = self.settings.as_dict()
         self._fingerprint = fingerprint(self._plain)
@@ -114,6 +115,7 @@ class Runner:
             dtype=settings.dtype,
             attention=settings.attention,
             trust_remote_code=settings.trust_remote_code,
+            name_reason=self._name_reason,
         )
         self._load_seconds = time.perf_counter() - began
         self._take(model)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from vtc_cli.errors import UsageError
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.methods.registry import Chosen, choose, choose_all
+from vtc_cli.models.device import AS_ASKED
 from vtc_cli.models.registry import AUTO
 
 DEFAULT_CACHE = "window"
@@ -29,18 +30,17 @@ def methods_of(settings: Settings) -> dict[str, Chosen]:
     return chosen
 
 
-def resolve_model(settings: Settings) -> Settings:
-    """The same settings with the model that `auto` stands for on this machine. Raises MachineError when none fits."""
-    if settings.model != AUTO or settings.revision is not None:
-        return settings
-    from vtc_cli.models.auto import choose as choose_model
-    from vtc_cli.models.catalog import RECOMMENDED
-    from vtc_cli.models.device import available_memory, pick_device, pick_dtype
+def resolve_model(settings: Settings, reason: str = AS_ASKED) -> tuple[Settings, str]:
+    """The same settings with the model that `auto` stands for on this machine, and why; `reason` when it is not `auto`.
 
-    device, _ = pick_device(settings.device)
-    memory = available_memory(device)
-    dtype, _ = pick_dtype(settings.dtype, device, RECOMMENDED[0].parameters, memory)
-    return replace(settings, model=choose_model(memory, device, dtype).id)
+    Raises MachineError when none fits.
+    """
+    if settings.model != AUTO or settings.revision is not None:
+        return settings, reason
+    from vtc_cli.models.auto import choose_here
+
+    choice = choose_here(settings.device, settings.dtype)
+    return replace(settings, model=choice.id), choice.reason
 
 
 def default_chunk(device: str) -> int:

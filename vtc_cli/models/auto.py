@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vtc_cli.errors import MachineError
 from vtc_cli.models.catalog import RECOMMENDED, ModelFacts
+from vtc_cli.models.device import available_memory, pick_device, pick_dtype
 
 KV_TOKENS = 16_384
 WORKING_BYTES = 1_500_000_000  # vision and decoder activations of one step, library buffers
@@ -23,6 +24,17 @@ class Choice:
 def needed_bytes(facts: ModelFacts, dtype: str) -> int:
     """Weights, a KV cache of 16,384 tokens, and room to work."""
     return facts.weight_bytes(dtype) + KV_TOKENS * facts.kv_bytes_per_token(dtype) + WORKING_BYTES
+
+
+def choose_here(device: str = "auto", dtype: str = "auto") -> Choice:
+    """What `choose` takes on this machine, with the memory that is free now.
+
+    Raises UsageError and MachineError as `pick_device` and `pick_dtype` do, MachineError when nothing fits.
+    """
+    place, _ = pick_device(device)
+    memory = available_memory(place)
+    kind, _ = pick_dtype(dtype, place, RECOMMENDED[0].parameters, memory)
+    return choose(memory, place, kind, RECOMMENDED)
 
 
 def choose(available: int, device: str, dtype: str, table: Sequence[ModelFacts] = RECOMMENDED) -> Choice:

@@ -134,11 +134,12 @@ class ModelInfo:
     """What was loaded and why.
 
     name: hub id, folder, or `tiny`. revision: commit or content digest, None if unknown.
-    device_reason, dtype_reason: one phrase each, shown in reports.
+    name_reason, device_reason, dtype_reason: why, one phrase each, shown in reports; `as asked` where the user said so.
     parameters: count. weight_bytes: bytes of all parameters as loaded.
     """
 
     name: str
+    name_reason: str
     family: str
     revision: str | None
     device: str

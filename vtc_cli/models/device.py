@@ -11,18 +11,23 @@ from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.models.weights import DTYPE_BYTES
 
 ATTENTIONS = ("sdpa", "eager", "flash_attention_2")
+AS_ASKED = "as asked"  # the reason of what the user named
 SMALL = 200_000_000  # parameters up to which fp32 costs nothing worth saving
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A decision: device, number format and attention kernel. Reasons are one phrase each."""
+    """A decision: which model runs on which device, in which number format, with which attention kernel.
+
+    Reasons are one phrase each. name_reason: why this model.
+    """
 
     device: str
     device_reason: str
     dtype: str
     dtype_reason: str
     attention: str = "sdpa"
+    name_reason: str = AS_ASKED
 
 
 def pick_device(device: str = "auto") -> tuple[str, str]:
@@ -39,11 +44,11 @@ def pick_device(device: str = "auto") -> tuple[str, str]:
             return "mps", "Apple GPU found"
         return "cpu", "no GPU found"
     if device == "cpu":
-        return "cpu", "as asked"
+        return "cpu", AS_ASKED
     if device == "mps":
         if not torch.backends.mps.is_available():
             raise MachineError("device mps is not available on this machine.", "Use --device auto or --device cpu.")
-        return "mps", "as asked"
+        return "mps", AS_ASKED
     found = re.fullmatch(r"cuda(?::(\d+))?", device)
     if not found:
         raise UsageError(f"unknown device {device!r}.", "Choose from auto, cpu, cuda, cuda:<n>, mps.")
@@ -58,7 +63,7 @@ def pick_device(device: str = "auto") -> tuple[str, str]:
             f"device {device} does not exist: {count} CUDA device(s) visible, numbered from 0.",
             "Check CUDA_VISIBLE_DEVICES, or use --device cuda:0.",
         )
-    return f"cuda:{index}", "as asked"
+    return f"cuda:{index}", AS_ASKED
 
 
 def pick_dtype(dtype: str, device: str, parameters: int, available: int | None = None) -> tuple[str, str]:
@@ -70,7 +75,7 @@ def pick_dtype(dtype: str, device: str, parameters: int, available: int | None =
     if dtype != "auto":
         if dtype not in DTYPE_BYTES:
             raise UsageError(f"unknown dtype {dtype!r}.", f"Choose from auto, {', '.join(DTYPE_BYTES)}.")
-        return dtype, "as asked"
+        return dtype, AS_ASKED
     if parameters <= SMALL:
         return "float32", f"small model ({parameters / 1e6:.1f} M parameters)"
     if device.startswith("cuda"):

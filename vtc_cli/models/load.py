@@ -6,10 +6,10 @@ import importlib
 from typing import cast
 
 from vtc_cli.errors import MachineError, UsageError
-from vtc_cli.models.auto import choose
+from vtc_cli.models.auto import choose_here
 from vtc_cli.models.catalog import RECOMMENDED
 from vtc_cli.models.contract import VideoLM
-from vtc_cli.models.device import Placement, available_memory, pick_attention, pick_device, pick_dtype
+from vtc_cli.models.device import AS_ASKED, Placement, available_memory, pick_attention, pick_device, pick_dtype
 from vtc_cli.models.hub import Source, locate
 from vtc_cli.models.registry import AUTO, TINY, Family, family_of
 from vtc_cli.models.weights import StoredWeights, stored_weights
@@ -23,6 +23,7 @@ def load_model(
     dtype: str = "auto",
     attention: str = "auto",
     trust_remote_code: bool = False,
+    name_reason: str = AS_ASKED,
 ) -> VideoLM:
     """Load a video-language model.
 
@@ -31,6 +32,7 @@ def load_model(
     device: auto, cpu, cuda, cuda:<n>, mps. dtype: auto, float32, bfloat16, float16.
     attention: auto (sdpa), sdpa, eager, flash_attention_2.
     trust_remote_code: let a tokenizer bring its own code. Model code never comes from a checkpoint.
+    name_reason: why this model, one phrase for the record, where the caller chose it for the user.
 
     Raises UsageError for an unknown name, family or value; MachineError when the model is neither here nor reachable,
     its files are damaged, the device is missing, or memory would not hold it. `auto` never falls back to `tiny`.
@@ -40,9 +42,8 @@ def load_model(
     if name == AUTO:
         if revision is not None:
             raise UsageError("--revision needs a model to belong to; auto chooses one.", "Name the model too.")
-        memory = available_memory(place)
-        kind, _ = pick_dtype(dtype, place, RECOMMENDED[0].parameters, memory)
-        name = choose(memory, place, kind).id
+        choice = choose_here(device, dtype)
+        name, name_reason = choice.id, choice.reason
     families: list[Family] = []
     source = locate(name, revision, lambda config: families.append(family_of(config, name)))
     weights = stored_weights(source.folder)
@@ -52,7 +53,7 @@ def load_model(
     module, _, adapter = families[0].adapter.partition(":")
     loaded = getattr(importlib.import_module(module), adapter).load(
         source.folder,
-        Placement(place, place_reason, kind, kind_reason, kernel),
+        Placement(place, place_reason, kind, kind_reason, kernel, name_reason),
         name=source.name,
         revision=source.revision,
         trust_remote_code=trust_remote_code,

@@ -44,6 +44,7 @@ def info_of(
     )
     return ModelInfo(
         name=name,
+        name_reason=placement.name_reason,
         family=family,
         revision=revision,
         device=placement.device,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from vtc_cli.models.device import AS_ASKED
 from vtc_cli.report.units import clock, count, duration, operations, size
 
 if TYPE_CHECKING:
@@ -95,8 +96,10 @@ def _model(record: Mapping[str, Any]) -> Lines:
         return []
     revision = f"@{model['revision'].removeprefix('blake2b:')[:8]}" if model["revision"] else ""
     threads = _plural(model["threads"], "thread") if model["threads"] and model["device"] == "cpu" else ""
+    chosen = "" if model["name_reason"] == AS_ASKED else f"chosen by auto: {model['name_reason']}"
     return [
         [f"{model['name']}{revision}", f"{_parameters(model['parameters'])} parameters", model["attention"]],
+        [chosen],
         [f"{model['device']} ({model['device_reason']})", f"{model['dtype']} ({model['dtype_reason']})", threads],
     ]
 
