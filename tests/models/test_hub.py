@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from vtc_cli.errors import MachineError, UsageError
-from vtc_cli.models import hub, load
+from vtc_cli.models import auto, hub
 from vtc_cli.models.load import load_model
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -42,7 +42,7 @@ def test_a_model_neither_cached_nor_reachable(
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
-    monkeypatch.setattr(load, "available_memory", lambda device: 64 * 10**9)
+    monkeypatch.setattr(auto, "available_memory", lambda device: 64 * 10**9)
     with pytest.raises(MachineError) as raised:
         load_model(name, device="cpu")
     message, hint = raised.value.message, str(raised.value.hint)
@@ -71,9 +71,9 @@ def test_an_interrupted_download_is_not_a_cached_model(cache: Path, folder: Path
 
 def test_auto_takes_what_fits_and_never_tiny(cache: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     into_cache(cache, folder, "Qwen/Qwen3-VL-2B-Instruct")
-    monkeypatch.setattr(load, "available_memory", lambda device: 64 * 10**9)
+    monkeypatch.setattr(auto, "available_memory", lambda device: 64 * 10**9)
     assert load_model(device="cpu").info.name == "Qwen/Qwen3-VL-2B-Instruct"
-    monkeypatch.setattr(load, "available_memory", lambda device: 2 * 10**9)
+    monkeypatch.setattr(auto, "available_memory", lambda device: 2 * 10**9)
     with pytest.raises(MachineError, match="no recommended model fits") as raised:
         load_model(device="cpu")
     assert "2.0 GB are available on cpu" in raised.value.message
