@@ -91,6 +91,11 @@ def test_an_empty_variable_is_not_set(files):
         ("colour = 1", "unknown key 'colour' in ./vtc.toml", "`vtc config` lists every key"),
         ("fps = ", "./vtc.toml is not valid TOML", "fix the file"),
         ("fps = 'fast'", "fps = 'fast' in ./vtc.toml: expected a number", "frames watched per second"),
+        ("fps = nan", "expected a finite number", "frames watched per second"),
+        ("fps = 1e300", "must be at most 1,000,000", "frames watched per second"),
+        ("temperature = inf", "expected a finite number", "temperature:"),
+        ("max-frames = 99999999999999999999", "must be at most", "max-frames:"),
+        ("end = '" + "9" * 400 + "'", "longer than any video", "end:"),
         ("fps = true", "expected a number", "fps:"),
         ("quiet = 'maybe'", "expected true or false", "quiet:"),
         ("seed = 1.5", "expected a whole number", "seed:"),
@@ -110,6 +115,11 @@ def test_a_mistake_in_a_file_is_named_with_its_place(files, content, says, hint)
 def test_a_mistake_in_a_variable_names_the_variable(files):
     with pytest.raises(UsageError, match="VTC_FPS=-1: must be above 0"):
         look(files, VTC_FPS="-1")
+
+
+def test_a_prompt_no_tokenizer_can_read(files):
+    with pytest.raises(UsageError, match="not UTF-8 text"):
+        effective({"system": "hei\udcdf"}, {}, files[0])
 
 
 def test_a_file_that_is_not_text(files):

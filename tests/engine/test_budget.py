@@ -49,7 +49,13 @@ def test_too_little_for_one_unit_is_refused_with_the_arithmetic(options: dict[st
     with pytest.raises(UsageError) as caught:
         allow(INFO, **({"prefix": 20, "turn": 40, "unit": 10} | options))
     assert words in caught.value.message
-    assert "--budget" in str(caught.value.hint)
+    assert ("--max-new-tokens" if "context" in words else "--budget") in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("asked", [10**30, Bytes(2**70)])
+def test_a_budget_beyond_any_machine_is_refused_before_it_overflows(asked: int) -> None:
+    with pytest.raises(UsageError, match="beyond any machine"):
+        allow(INFO, prefix=20, turn=40, unit=10, asked=asked)
 
 
 def test_one_budget() -> None:

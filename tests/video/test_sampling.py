@@ -133,6 +133,7 @@ def test_an_end_beyond_the_video_is_the_videos_end():
         {"fps": -1},
         {"fps": math.nan},
         {"fps": math.inf},
+        {"fps": 1e300},
         {"max_frames": 0},
         {"start": -1},
         {"start": 100},

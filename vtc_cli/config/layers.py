@@ -84,7 +84,7 @@ def effective(
         (_given(flags), _FLAG),
         (recorded or {}, "the record"),
         (_variables(environ, table), _VARIABLE),
-        (read_file((folder or Path.cwd()) / PROJECT_FILE, f"./{PROJECT_FILE}", table), f"./{PROJECT_FILE}"),
+        (read_file((folder or Path()) / PROJECT_FILE, f"./{PROJECT_FILE}", table), f"./{PROJECT_FILE}"),
         (read_file(user, str(user), table), str(user)),
     ]
     values = {}

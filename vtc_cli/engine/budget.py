@@ -17,6 +17,9 @@ ACCELERATOR_SHARE = 0.5
 CPU_SHARE = 0.25
 """Of the free main memory; the machine has other work, and decoding frames is some of it."""
 
+MOST_BYTES = 2**60
+"""No machine has them; larger sizes overflow an allocator's arithmetic."""
+
 ROWS_MARGIN = 8
 """Later units of a video may be longer than the first by this much: their time tags have more digits."""
 
@@ -45,18 +48,26 @@ def allow(
     prefix, turn: entries outside the budget. unit: rows of the first unit. asked: entries, or `Bytes`; None chooses
     what fits the device and the model's context. units: how many units the video will have, when known, so that no
     more is taken than it needs. free: bytes free on the device, measured when None.
-    Raises UsageError, with the arithmetic, when the budget holds less than one unit.
+    Raises UsageError, with the arithmetic, when the budget, or the model's context, holds less than one unit.
     """
     each = info.kv_bytes_per_token
+    context = info.context - prefix - turn
+    if context < unit:
+        raise UsageError(
+            f"the model's context of {info.context:,} tokens has no room for one unit of {unit:,} rows beside a prefix "
+            f"of {prefix:,} and a turn of {turn:,}",
+            "lower --max-new-tokens or --pixels",
+        )
     if asked is not None:
         entries = int(asked) // each if isinstance(asked, Bytes) else int(asked)
+        if entries * each > MOST_BYTES:
+            raise UsageError(f"a cache budget of {entries:,} entries is beyond any machine", "lower --budget")
         what = f"{int(asked):,} bytes / {each:,} per entry = {entries:,} entries" if isinstance(asked, Bytes) else ""
         return _checked(Allowance(entries, entries * each, "asked for"), unit, each, what)
     free = free_bytes(info.device) if free is None else free
     share = CPU_SHARE if info.device.startswith("cpu") else ACCELERATOR_SHARE
     fits = max(0, int(free * share) // each - prefix - turn)
     entries, reason = fits, f"{share:.0%} of {free / 1e9:.1f} GB free on {info.device}"
-    context = info.context - prefix - turn
     if context < entries:
         entries, reason = context, f"the model's context of {info.context:,}"
     needed = None if units is None else max(1, units) * (unit + ROWS_MARGIN)

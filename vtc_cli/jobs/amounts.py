@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from vtc_cli.methods.options import Bytes
 
+MOST_TOKENS, MOST_BYTES = 2**40, 2**60  # beyond any machine; larger sizes overflow an allocator's arithmetic
 _UNITS = {
     "b": 1,
     "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9,
-    "kib": 2**10, "mib": 2**20, "gib": 2**30,
+    "t": 10**12, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
 }  # fmt: skip
 
 
@@ -43,6 +44,8 @@ def parse_budget(value: object) -> Budget:
     if re.fullmatch(r"\d+", text):
         if int(text) < 1:
             raise ValueError("must be at least 1 token")
+        if int(text) > MOST_TOKENS:
+            raise ValueError(f"must be at most {MOST_TOKENS} tokens")
         return Budget(tokens=int(text))
     return Budget(bytes=parse_bytes(text))
 
@@ -55,4 +58,6 @@ def parse_bytes(value: object) -> int:
     amount = int(float(match[1]) * _UNITS[match[2].lower()])
     if amount < 1:
         raise ValueError("must be at least 1 byte")
+    if amount > MOST_BYTES:
+        raise ValueError(f"must be at most {MOST_BYTES} bytes")
     return amount

@@ -13,6 +13,7 @@ from typing import Any
 
 from vtc_cli.errors import UsageError
 from vtc_cli.jobs.amounts import Budget, parse_budget
+from vtc_cli.video.sampling import HIGHEST_FPS
 from vtc_cli.video.timecode import parse_time
 
 Parse = Callable[[object], Any]
@@ -27,6 +28,10 @@ def _text(value: object) -> str:
 def _prompt(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("expected text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("it is not UTF-8 text") from None
     return value
 
 
@@ -41,31 +46,38 @@ def parse_flag(value: object) -> bool:
     raise ValueError("expected true or false")
 
 
-def _integer(least: int) -> Parse:
+def _integer(least: int, most: int = 2**53) -> Parse:
+    # Above 2^53 a number is a slip of the finger, and no longer exact everywhere it goes (JSON, TOML, C).
     def parse(value: object) -> int:
         try:
             if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
                 raise ValueError
             number = int(str(value).strip().replace("_", "").replace(",", "")) if isinstance(value, str) else int(value)  # type: ignore[call-overload]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError("expected a whole number") from None
         if number < least:
             raise ValueError(f"must be at least {least}")
+        if number > most:
+            raise ValueError(f"must be at most {most}")
         return int(number)
 
     return parse
 
 
-def _number(least: float, *, above: bool = False) -> Parse:
+def _number(least: float, most: float, *, above: bool = False) -> Parse:
     def parse(value: object) -> float:
         try:
             if isinstance(value, bool):
                 raise ValueError
             number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError("expected a number") from None
-        if not math.isfinite(number) or number < least or (above and number == least):
+        if not math.isfinite(number):
+            raise ValueError("expected a finite number")
+        if number < least or (above and number == least):
             raise ValueError(f"must be {'above' if above else 'at least'} {least:g}")
+        if number > most:
+            raise ValueError(f"must be at most {most:,.0f}")
         return number
 
     return parse
@@ -75,9 +87,12 @@ def _time(value: object) -> float:
     if isinstance(value, bool):
         raise ValueError("expected a time")
     try:
-        return parse_time(str(value))
+        seconds = parse_time(str(value))
     except UsageError as error:
-        raise ValueError(" ".join(part for part in (error.message, error.hint) if part)) from None
+        raise ValueError(". ".join(part for part in (error.message, error.hint) if part).rstrip(".")) from None
+    if not math.isfinite(seconds):
+        raise ValueError("longer than any video")
+    return seconds
 
 
 def _methods(value: object) -> tuple[str, ...]:
@@ -104,7 +119,7 @@ class Settings:
     trust_remote_code: bool = _setting(False, parse_flag, "run code that comes with the model")
     method: tuple[str, ...] = _setting((), _methods, "compression methods, NAME[:key=value,...]")
     reader: str = _setting("auto", _text, "video reader: auto, pyav, decord, torchcodec, frames, opencv")
-    fps: float = _setting(1.0, _number(0, above=True), "frames watched per second of video")
+    fps: float = _setting(1.0, _number(0, HIGHEST_FPS, above=True), "frames watched per second of video")
     max_frames: int | None = _setting(None, _integer(1), "at most this many frames, spread over the video")
     start: float = _setting(0.0, _time, "begin here: seconds, MM:SS or HH:MM:SS")
     end: float | None = _setting(None, _time, "stop here")
@@ -112,7 +127,7 @@ class Settings:
     budget: Budget | None = _setting(None, parse_budget, "what the cache may hold: tokens (8192) or bytes (512MB)")
     chunk: int | None = _setting(None, _integer(1), "units prefilled per forward")
     system: str | None = _setting(None, _prompt, "system prompt")
-    temperature: float = _setting(0.0, _number(0), "0 is greedy")
+    temperature: float = _setting(0.0, _number(0, 1e6), "0 is greedy")
     seed: int = _setting(0, _integer(0), "seed of sampling and of random methods")
     max_new_tokens: int = _setting(256, _integer(1), "length limit of an answer")
 

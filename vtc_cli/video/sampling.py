@@ -11,6 +11,7 @@ from vtc_cli.errors import UsageError
 from vtc_cli.video.frame import Clip, ClipInfo, Frame
 from vtc_cli.video.timecode import format_time
 
+HIGHEST_FPS = 1e6  # of a request; more than any camera makes, and far from where doubles lose the grid
 ON_TIME = 1e-6  # times are doubles: a frame this little before its due time is on time
 
 
@@ -109,14 +110,16 @@ def plan_sampling(
 
 def check_request(fps: float, max_frames: int | None, start: float, end: float | None) -> None:
     """Raises UsageError for values no clip could satisfy."""
-    if not (math.isfinite(fps) and fps > 0):
-        raise UsageError(f"fps must be a positive number, not {fps:g}", "Try --fps 1.")
+    if not 0 < fps <= HIGHEST_FPS:
+        raise UsageError(f"fps must be above 0 and at most {HIGHEST_FPS:,.0f}, not {fps:g}", "Try --fps 1.")
     if max_frames is not None and max_frames < 1:
         raise UsageError(f"max-frames must be at least 1, not {max_frames}", "Leave it out to watch everything.")
     if not (math.isfinite(start) and start >= 0):
-        raise UsageError(f"start must be zero or a positive time, not {start:g} seconds")
+        raise UsageError(
+            f"start must be zero or a positive time, not {start:g} seconds", "Leave it out to begin there."
+        )
     if end is not None and not (math.isfinite(end) and end > start):
-        raise UsageError(f"end ({end:g} s) must come after start ({start:g} s)")
+        raise UsageError(f"end ({end:g} s) must come after start ({start:g} s)", "Choose a later --end.")
 
 
 def _slots(span: float, fps: float) -> int:

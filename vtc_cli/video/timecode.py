@@ -21,7 +21,7 @@ def parse_time(text: str) -> float:
         return float(bare)
     match = _CLOCK.fullmatch(written)
     if match:
-        hours, minutes, seconds = int(match[1] or 0), int(match[2]), float(match[3])
+        hours, minutes, seconds = float(match[1] or 0), float(match[2]), float(match[3])
         if seconds < 60 and (match[1] is None or minutes < 60):
             return hours * 3600 + minutes * 60 + seconds
     raise UsageError(f"{text!r} is not a time", "Write seconds (90), minutes (1:30) or hours (01:02:03.5).")
