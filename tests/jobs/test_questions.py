@@ -44,6 +44,10 @@ def test_json_lines_carry_choices_ids_and_truth(tmp_path):
         ('{"question": "  "}\n', "line 1: `question` is missing"),
         ('{"question": "a", "choices": ["one"]}\n', "`choices` must be"),
         ('{"question": "a", "choices": {"A": 1, "B": 2}}\n', "`choices` must be"),
+        ('{"question": ' + "[" * 100_000, "line 1: not JSON"),
+        ('{"question": "a", "id": ' + "1" * 6000 + "}\n", "line 1: not JSON"),
+        ('{"question": "a\\ud800"}\n', "not UTF-8 text"),
+        ('{"question": "a", "choices": {"A": "x", "B": "\\udcff"}}\n', "not UTF-8 text"),
         ('{"question": "a", "id": 1}\n{"question": "b", "id": "1"}\n', "two questions have the id '1'"),
     ],
 )
@@ -59,6 +63,18 @@ def test_a_questions_file_that_is_not_there_or_not_text(tmp_path):
     (tmp_path / "bin").write_bytes(b"\xff\xfe\x00\x00\xff")
     with pytest.raises(UsageError, match="not UTF-8"):
         read_questions(str(tmp_path / "bin"))
+
+
+def test_json_may_hold_what_only_looks_like_the_end_of_a_line(tmp_path):
+    path = write(tmp_path, '{"question": "a\u2028b?"}\r\n{"question": "c?", "id": ""}\n{"question": "d?"}\n')
+    assert [question.text for question in read_questions(path)] == ["a\u2028b?", "c?", "d?"]
+
+
+def test_a_byte_order_mark_is_no_part_of_a_question_or_a_path():
+    marked = "\ufeffwho?\n".encode()
+    assert read_request(["a.mp4"], questions="-", stdin=io.BytesIO(marked)).questions == (Question("who?"),)
+    listed = read_request(["who?"], files="-", stdin=io.BytesIO("\ufeffa.mp4\nb.mp4\n".encode()))
+    assert listed.sources == ("a.mp4", "b.mp4")
 
 
 @pytest.mark.parametrize("items", [["red", "blue"], ["A=red"], ["A=red", "A=blue"], ["=red", "B=x"], ["A=", "B=x"]])
@@ -102,6 +118,10 @@ def test_lists_of_paths_come_from_a_file_or_stdin(tmp_path):
         (["clip.mp4"], {}, "the last argument is the question"),
         (["what happens?"], {}, "no video to ask"),
         (["a.mp4", "  "], {}, "the question is empty"),
+        (["a.mp4", "wie hei\udcdft das?"], {}, "the question is not UTF-8 text"),
+        (["", "who?"], {}, "the name of a video is empty"),
+        (["a.mp4", "who?"], {"questions": __file__}, "there is a question, 'who?', and a file of questions"),
+        (["who?"], {"files": "-", "stdin": io.BytesIO(b"a.mp4\0b.mp4\0")}, "stdin is not a list of paths"),
         (["a.mp4", "q?"], {"null": True}, "-0 describes --files"),
         (["-", "q?"], {"files": "-"}, "stdin cannot be"),
         (["-"], {"questions": "-"}, "stdin cannot be"),

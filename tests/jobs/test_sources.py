@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 
 import pytest
@@ -70,3 +71,12 @@ def test_a_folder_or_glob_without_videos_is_refused(tmp_path, named):
 def test_natural_order_mixes_names_and_numbers():
     names = ["b1", "10", "a", "2", "a10", "a9", "B0"]
     assert sorted(names, key=natural) == ["2", "10", "a", "a9", "a10", "B0", "b1"]
+
+
+def test_a_name_that_leads_nowhere_is_left_to_the_reader(tmp_path):
+    """What opening it will tell must not stop the videos beside it here."""
+    if hasattr(os, "symlink"):
+        (tmp_path / "one").symlink_to(tmp_path / "two")
+        (tmp_path / "two").symlink_to(tmp_path / "one")
+    names = [str(tmp_path / "one"), "~nobody-of-this-name/a.mp4", "x" * 5000]
+    assert expand(names) == names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ def model_row(name: str) -> dict[str, Any]:
 
 def find_facts(name: str, revision: str | None = None) -> ModelFacts:
     """Facts about a model without loading it; the same errors as `model_row`."""
+    if not name.strip():
+        raise UsageError("the name of the model is empty", "`vtc models` lists what runs")
     if name == TINY:
         return facts_of(TINY_FOLDER, TINY)
     for facts in RECOMMENDED:
@@ -45,8 +48,8 @@ def checkpoint_folder(name: str, revision: str | None = None) -> Path:
     """The folder that holds a model's files on this machine. Never touches the network. Raises as `model_row`."""
     if name == TINY:
         return TINY_FOLDER
-    if Path(name).expanduser().is_dir():
-        return Path(name).expanduser()
+    if os.path.isdir(folder := os.path.expanduser(name)):
+        return Path(folder)
     if cached := cached_folder(name, revision):
         return cached
     known = [TINY, *(facts.id for facts in RECOMMENDED)]
@@ -77,6 +80,6 @@ def cached_folder(name: str, revision: str | None = None) -> Path | None:
 def _where(name: str) -> str:
     if name == TINY:
         return "bundled"
-    if Path(name).expanduser().is_dir():
+    if os.path.isdir(os.path.expanduser(name)):
         return "local folder"
     return "cached" if cached_folder(name) else "on the Hub"

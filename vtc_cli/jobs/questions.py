@@ -35,6 +35,7 @@ def parse_choices(items: Sequence[str]) -> dict[str, str] | None:
     for item in items:
         label, equals, text = item.partition("=")
         label, text = label.strip(), text.strip()
+        check_text(item, "--choice")
         if not equals or not label or not text:
             raise UsageError(f"--choice {item!r} is not LABEL=TEXT", "write it like --choice A=red --choice B=blue")
         if label in choices:
@@ -56,10 +57,14 @@ def read_questions(path: str, text: str | None = None) -> list[Question]:
         try:
             text = Path(path).read_text(encoding="utf-8-sig")
         except OSError as error:
-            raise UsageError(f"cannot read the questions file {path}: {error.strerror or error}") from None
+            raise UsageError(
+                f"cannot read the questions file {path}: {error.strerror or error}",
+                "it holds one question per line, or one JSON object per line; `-` is stdin",
+            ) from None
         except UnicodeDecodeError:
-            raise UsageError(f"the questions file {path} is not UTF-8 text") from None
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
+            raise _not_text(f"the questions file {path}") from None
+    # Lines end where an editor ends them; `splitlines` would also cut at characters that JSON allows inside a text.
+    lines = [(number, line.strip()) for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1)]
     lines = [(number, line) for number, line in lines if line]
     structured = bool(lines) and (lines[0][1].startswith("{") or path.endswith((".jsonl", ".ndjson")))
     questions = [
@@ -69,15 +74,36 @@ def read_questions(path: str, text: str | None = None) -> list[Question]:
     ]
     if not questions:
         raise UsageError(f"no questions in {path}", "write one question per line")
+    for question in questions:
+        for words in (question.text, *(question.choices or {}).items()):
+            check_text("".join(words), f"a question in {path}")
     _distinct_ids(questions, path)
     return questions
+
+
+def check_text(text: str, what: str) -> None:
+    """Raises UsageError for words no tokenizer can read: none, or bytes that are not UTF-8."""
+    if not text.strip():
+        raise UsageError(f"{what} is empty", 'ask something, like "what happens?"')
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _not_text(what) from None
+
+
+def _not_text(what: str) -> UsageError:
+    return UsageError(f"{what} is not UTF-8 text", "convert it: iconv -f latin1 -t utf-8")
 
 
 def _from_json(line: str, where: str) -> Question:
     try:
         item = json.loads(line)
     except json.JSONDecodeError as error:
-        raise UsageError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
+        raise UsageError(
+            f"{where}: not JSON ({error.msg} at column {error.colno})", "in JSONL every line is one whole object"
+        ) from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets without end
+        raise UsageError(f"{where}: not JSON that can be read ({error})") from None
     if not isinstance(item, dict):
         raise UsageError(f"{where}: expected an object with a `question`")
     for name in item:
@@ -105,13 +131,15 @@ def _choices(value: Any, where: str) -> dict[str, str] | None:
         or len(value) < 2
         or not all(isinstance(text, str) and text and label for label, text in value.items())
     ):
-        raise UsageError(f"{where}: `choices` must be a list of at least two texts, or an object label -> text")
+        raise UsageError(f"{where}: `choices` must be a list of 2 to 26 texts, or an object label -> text")
     return dict(value)
 
 
 def _distinct_ids(questions: Sequence[Question], path: str) -> None:
     seen: set[str] = set()
     for question in questions:
-        if question.id is not None and question.id in seen:
-            raise UsageError(f"{path}: two questions have the id {question.id!r}")
-        seen.add(question.id or "")
+        if question.id is None:
+            continue
+        if question.id in seen:
+            raise UsageError(f"{path}: two questions have the id {question.id!r}", "give each its own, or none")
+        seen.add(question.id)

@@ -55,10 +55,10 @@ def repeat_request(recorded: Recorded, inputs: Sequence[str], other: object) -> 
 def _only(text: str, path: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         try:
-            found = [json.loads(line) for line in text.splitlines() if line.strip()]
-        except ValueError:
+            found = [json.loads(line) for line in text.split("\n") if line.strip()]
+        except (ValueError, RecursionError):
             raise UsageError(f"{path} is not a record of vtc: not JSON") from None
     records = found if isinstance(found, list) else [found]
     if len(records) != 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vtc_cli.errors import UsageError
-from vtc_cli.jobs.questions import Question, parse_choices, read_questions
+from vtc_cli.jobs.questions import Question, check_text, parse_choices, read_questions
 from vtc_cli.jobs.sources import VIDEO_SUFFIXES, expand, is_path, split_list
 
 
@@ -69,6 +70,7 @@ def read_request(
         found = [Question(text.strip(), parse_choices(choices))]
     else:
         assert asked is not None
+        _check_names(named, asked)
         found = read_questions("stdin" if asked == "-" else asked, _stdin(stdin) if asked == "-" else None)
         if shared := parse_choices(choices):
             found = [question if question.choices else replace(question, choices=shared) for question in found]
@@ -81,10 +83,9 @@ def read_request(
 
 
 def _check_question(text: str, has_video: bool) -> None:
-    if not text.strip():
-        raise UsageError("the question is empty")
+    check_text(text, "the question")
     looks_like_video = Path(text).suffix.lower() in VIDEO_SUFFIXES or (
-        is_path(text) and " " not in text and Path(text).exists()
+        is_path(text) and " " not in text and os.path.exists(text)
     )
     if looks_like_video and " " not in text.strip():
         raise UsageError(
@@ -94,13 +95,25 @@ def _check_question(text: str, has_video: bool) -> None:
         raise UsageError(f"no video to ask {text!r} about", 'write it like: vtc ask clip.mp4 "what happens?"')
 
 
+def _check_names(named: Sequence[str], asked: str) -> None:
+    """With a questions file every word names a video; a question among them is not one."""
+    last = named[-1] if named else ""
+    if is_path(last) and last.rstrip().endswith("?") and not os.path.exists(last):
+        raise UsageError(
+            f"there is a question, {last!r}, and a file of questions, {asked}",
+            "give one of them; every other word is a video",
+        )
+
+
 def _listed(files: str, null: bool, stdin: BinaryIO | None) -> list[str]:
     if files == "-":
-        return split_list(_stdin(stdin), null)
+        return split_list(_stdin(stdin), null, "stdin")
     try:
-        return split_list(Path(files).read_bytes().decode("utf-8", "surrogateescape"), null)
+        return split_list(Path(files).read_bytes().decode("utf-8", "surrogateescape"), null, files)
     except OSError as error:
-        raise UsageError(f"cannot read the list {files}: {error.strerror or error}") from None
+        raise UsageError(
+            f"cannot read the list {files}: {error.strerror or error}", "--files takes a text file of paths, or `-`"
+        ) from None
 
 
 def _stdin(stdin: BinaryIO | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -45,32 +46,58 @@ def expand(named: Sequence[str]) -> list[str]:
     found: dict[str, str] = {}
     for name in named:
         for source in _expand_one(name):
-            found.setdefault(str(Path(source).resolve()) if is_path(source) else source, source)
+            found.setdefault(_place(source) if is_path(source) else source, source)
     return list(found.values())
 
 
-def split_list(text: str, null: bool) -> list[str]:
-    """Paths of a list: one per line, or separated by NUL as from `find -print0`."""
+def split_list(text: str, null: bool, shown: str = "the list") -> list[str]:
+    """Paths of a list: one per line, or separated by NUL as from `find -print0`.
+
+    shown: the list's name in messages. Raises UsageError for lines with NUL in them: they are no paths.
+    """
+    text = text.removeprefix("\ufeff")
+    if not null and "\0" in text:
+        raise UsageError(
+            f"{shown} is not a list of paths, one per line: it holds NUL bytes",
+            "paths separated by NUL need -0; a video itself is named without --files",
+        )
     parts: Iterable[str] = text.split("\0") if null else (line.rstrip("\r") for line in text.split("\n"))
     return [part for part in parts if part.strip()]
 
 
+def _place(path: str) -> str:
+    """Where a path leads; the path itself where that cannot be found out (no current folder, a loop of links)."""
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):
+        return path
+
+
+def _home(path: str) -> str:
+    """`~` and `~name` as folders; unchanged where there is no such user (pathlib would raise)."""
+    return os.path.expanduser(path)
+
+
 def _expand_one(name: str) -> list[str]:
+    if not name.strip():
+        raise UsageError("the name of a video is empty", "is a variable in the command empty?")
     if not is_path(name) or "?fps=" in name:  # `shots?fps=2` is a folder of images with its rate, not a pattern
         return [name]
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return _folder(path)
-    if glob.has_magic(name) and not path.exists():
-        return _glob(name)
-    return [str(path) if name.startswith("~") else name]
+    path = _home(name)
+    if os.path.isdir(path):
+        return _folder(Path(path))
+    if glob.has_magic(name) and not os.path.lexists(path):
+        return _glob(path)
+    return [path]
 
 
 def _folder(folder: Path) -> list[str]:
     try:
         files = [item for item in folder.iterdir() if item.is_file() and not item.name.startswith(".")]
     except OSError as error:
-        raise VideoError(f"cannot list the folder {folder}: {error.strerror or error}") from None
+        raise VideoError(
+            f"cannot list the folder {folder}: {error.strerror or error}", "check its permissions"
+        ) from None
     videos = [item for item in files if item.suffix.lower() in VIDEO_SUFFIXES]
     if videos:
         return [str(item) for item in sorted(videos, key=lambda item: natural(item.name))]
@@ -80,11 +107,11 @@ def _folder(folder: Path) -> list[str]:
 
 
 def _glob(pattern: str) -> list[str]:
-    matches = [Path(item) for item in glob.glob(str(Path(pattern).expanduser()), recursive=True)]
+    matches = [Path(item) for item in glob.glob(pattern, recursive=True)]
     # An explicit pattern may name a suffix we do not know; a bare `*` should not bring the subtitles.
     chosen = [item for item in matches if item.is_file() and _wanted(item, pattern)]
     if not chosen:
-        raise UsageError(f"nothing matches {pattern}")
+        raise UsageError(f"nothing matches {pattern}", "check the pattern and the folder it starts from")
     return [str(item) for item in sorted(chosen, key=lambda item: natural(str(item)))]
 
 

@@ -50,7 +50,7 @@ def locate(name: str, revision: str | None = None, check: Check = lambda config:
                 "Reinstall vtc-cli, or name another model.",
             )
         return _local(name, TINY_FOLDER, revision, check)
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))  # unchanged for `~nobody`, where pathlib would raise
     if folder.is_dir():
         return _local(name, folder, revision, check)
     if folder.is_file():

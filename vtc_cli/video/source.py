@@ -59,17 +59,21 @@ def _url(source: str, scheme: str) -> Source:
 
 
 def _path(source: str) -> Source:
-    path, rate = Path(source).expanduser(), None
-    if not path.exists() and "?" in source:
+    path, rate = _home(source), None
+    if "?" in source and not os.path.exists(path):
         head, _, query = source.rpartition("?")
-        if Path(head).expanduser().is_dir():
-            path, rate = Path(head).expanduser(), _folder_rate(source, query)
+        if _home(head).is_dir():
+            path, rate = _home(head), _folder_rate(source, query)
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         raise VideoError(f"{source}: no such file", _closest(path)) from None
     except OSError as error:
-        raise VideoError(f"{source}: cannot be read ({error.strerror})", "Check the permissions.") from None
+        raise VideoError(
+            f"{source}: cannot be read ({error.strerror})", "Check the path and its permissions."
+        ) from None
+    except ValueError:
+        raise VideoError(f"{source!r}: not a path: it holds a NUL byte", "Lists separated by NUL need -0.") from None
     if stat.S_ISDIR(mode):
         if not os.access(path, os.R_OK | os.X_OK):
             raise VideoError(f"{source}: no permission to list this folder", "Check its permissions.")
@@ -81,6 +85,11 @@ def _path(source: str) -> Source:
     if path.stat().st_size == 0:
         raise VideoError(f"{source}: the file is empty", "Was the download or copy interrupted?")
     return Source(source, "file", str(path.absolute()))
+
+
+def _home(path: str) -> Path:
+    """With `~` as a folder; unchanged where there is no such user (pathlib would raise)."""
+    return Path(os.path.expanduser(path))
 
 
 def _folder_rate(source: str, query: str) -> float:
@@ -109,4 +118,7 @@ def _closest(path: Path) -> str:
     near = [lower[key] for key in difflib.get_close_matches(path.name.lower(), list(lower), n=3, cutoff=0.6)]
     if near:
         return f"Did you mean {' or '.join(str(folder / name) for name in near)}?"
-    return f"Nothing in {folder.absolute()} has a similar name."
+    try:
+        return f"Nothing in {folder.absolute()} has a similar name."
+    except FileNotFoundError:
+        return "The current folder no longer exists."
