@@ -9,7 +9,7 @@ import pytest
 from vtc_cli.errors import MachineError, VideoError
 from vtc_cli.jobs.batch import Tally, finished, run_batch
 from vtc_cli.jobs.events import Events
-from vtc_cli.jobs.ledger import Ledger
+from vtc_cli.jobs.ledger import Ledger, LedgerError
 from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.request import Request
 from vtc_cli.report.record import to_json
@@ -116,6 +116,17 @@ def test_running_out_of_memory_is_not_a_bug():
     records, tally, _, _ = run(["a"], answers=Full())
     assert "out of memory" in records[0]["error"]["message"]
     assert tally.exit_code == 4
+
+
+def test_an_output_that_cannot_be_written_ends_the_batch():
+    class Full:
+        def append(self, record):
+            raise LedgerError("cannot write out.jsonl: no space")
+
+    answers = Answers()
+    with pytest.raises(LedgerError):
+        run(["a", "b"], answers=answers, ledger=Full())
+    assert [source for source, _ in answers.watched] == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtc_cli.errors import UsageError
-from vtc_cli.jobs.ledger import Ledger
+from vtc_cli.jobs.ledger import Ledger, LedgerError
 
 
 def record(number, **more):
@@ -94,3 +95,29 @@ def test_a_short_write_is_finished(tmp_path, monkeypatch):
     monkeypatch.undo()
     with Ledger(tmp_path / "out.jsonl") as ledger:
         assert ledger.records == [record(1)]
+
+
+def test_a_full_disk_is_told_and_leaves_whole_records(tmp_path, monkeypatch):
+    path = tmp_path / "out.jsonl"
+    written = os.write
+
+    def full(file, data):
+        if len(data) <= 20:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return written(file, data[:-20])  # as a disk does that has room for a part
+
+    with Ledger(path) as ledger:
+        ledger.append(record(1))
+        monkeypatch.setattr(os, "write", full)
+        with pytest.raises(LedgerError, match=r"out\.jsonl: No space left") as caught:
+            ledger.append(record(2))
+        monkeypatch.undo()
+    assert caught.value.exit_code == 4
+    assert "goes on where it stopped" in str(caught.value.hint)
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [record(1)]
+
+
+@pytest.mark.parametrize("path", ["", "-", os.devnull])
+def test_what_keeps_no_records_is_refused(path):
+    with pytest.raises(UsageError, match="not a file records can be kept in"):
+        Ledger(path)

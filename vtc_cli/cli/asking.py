@@ -46,7 +46,7 @@ def answer(
     shown = report if report is not None else request.single and is_terminal(sys.stderr) and not quiet
     tally = Tally()
     # The ledger is opened first: an output that cannot be written must be known before an hour is watched.
-    with library_noise(verbose), closing(screen), Ledger(output) if output else nullcontext() as ledger:
+    with library_noise(verbose), closing(screen), Ledger(output) if output is not None else nullcontext() as ledger:
         runner = Runner(settings, events=screen)
         done = finished(ledger.records) if ledger is not None and resume else set()
         if ledger is not None and ledger.repaired:

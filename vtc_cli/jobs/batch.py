@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from vtc_cli.errors import MachineError, VtcError
 from vtc_cli.jobs.events import Events
-from vtc_cli.jobs.ledger import Ledger
+from vtc_cli.jobs.ledger import Ledger, LedgerError
 from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.request import Request
 from vtc_cli.video.frame import Clip
@@ -77,7 +77,7 @@ def run_batch(
     """Records of every video and question, as they are answered; failures are records too.
 
     tally: filled in while iterating. ledger: has each record on disk before it is yielded. done: ids to skip.
-    One failing video never stops the others; KeyboardInterrupt does, and leaves the ledger whole.
+    One failing video never stops the others; KeyboardInterrupt and a full disk do, and leave the ledger whole.
     """
     events = events or Events()
     keep = ledger.append if ledger is not None else _drop
@@ -106,6 +106,8 @@ def run_batch(
                     keep(record)
                     pending.pop(0)
                     yield record
+            except LedgerError:
+                raise
             except Exception as error:
                 yield from _fail(answerer, source, clip, pending, _known(error, source, several), tally, keep, events)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -9,10 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from vtc_cli.errors import UsageError
+from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.report.record import to_json
 
 Finished = tuple[str, str, str]  # clip digest, question key, settings fingerprint
+
+
+class LedgerError(MachineError):
+    """A record could not be written: going on would only lose more answers."""
 
 
 class Ledger:
@@ -25,11 +30,16 @@ class Ledger:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self.repaired = 0
+        if str(path) in ("", "-") or (self.path.exists() and not self.path.is_file() and not self.path.is_dir()):
+            # A device or a pipe keeps nothing to go on from, and reading it may never end.
+            raise UsageError(
+                f"--output {str(path)!r} is not a file records can be kept in", "--jsonl prints the records on stdout"
+            )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
         except OSError as error:
-            raise UsageError(f"cannot write {self.path}: {error.strerror or error}") from None
+            raise UsageError(f"cannot write {self.path}: {error.strerror or error}", "name another --output") from None
         try:
             self._lock()
             self.records = self._read()
@@ -38,11 +48,20 @@ class Ledger:
             raise
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Write one record and wait until the disk has it."""
+        """Write one record and wait until the disk has it. Raises LedgerError; a line cut short is taken back."""
         line = to_json(record).encode() + b"\n"
-        while line:
-            line = line[os.write(self._file, line) :]
-        os.fsync(self._file)
+        before = os.fstat(self._file).st_size
+        try:
+            while line:
+                line = line[os.write(self._file, line) :]
+            os.fsync(self._file)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, before)
+            raise LedgerError(
+                f"cannot write {self.path}: {error.strerror or error}",
+                "make room there and run the same command again: it goes on where it stopped",
+            ) from None
 
     def close(self) -> None:
         if self._file >= 0:
@@ -96,6 +115,6 @@ class Ledger:
 def _record(line: bytes) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) and "schema" in record else None
