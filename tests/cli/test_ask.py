@@ -96,6 +96,11 @@ def test_a_damaged_video_is_answered_from_what_was_read(vtc, footage):
         (["clip.mp4"], 2, "the last argument is the question"),
         (["clip.mp4", "what?", "-o", "text.mp4"], 2, "not a record of vtc"),
         (["empty", "what?"], 2, "no videos in the folder"),
+        (["clip.mp4", "what?", "--seed", "9" * 40], 2, "must be at most"),
+        (["clip.mp4", "what?", "--max-new-tokens", "99999999"], 2, "the model's context of"),
+        (["clip.mp4", "what?", "-m", "window:budget=" + "9" * 40], 2, "beyond any machine"),
+        (["clip.mp4", "what?", "-o", "-"], 2, "not a file records can be kept in"),
+        (["e\x1b[31mvil\n.mp4", "what?"], 2, "e?[31mvil?.mp4"),
     ],
 )
 def test_what_fails_says_why_and_how(vtc, footage, place, words, code, says):
@@ -226,7 +231,8 @@ def test_no_colour_where_none_is_wanted(vtc, footage, monkeypatch, variables):
 def test_what_a_model_writes_cannot_drive_a_terminal():
     from vtc_cli.cli.answers import printable
 
-    assert printable("a\x1b[31mb\x07c\nd\u202ee") == "a [31mb c\nd e"
+    assert printable("a\x1b[31mb\x07c\nd\u202ee\rf") == "a [31mb c\nd e f"
+    assert printable("می\u200cخواهم") == "می\u200cخواهم"
 
 
 def test_a_recorded_run_can_be_repeated(vtc, footage, place, monkeypatch):

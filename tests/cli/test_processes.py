@@ -155,3 +155,40 @@ def test_a_name_that_is_not_text_comes_out_as_it_went_in(command, footage, place
     assert done.stdout.splitlines()[0].split(b"\t")[0] == path
     first = json.loads((place / "out.jsonl").read_text().splitlines()[0])
     assert os.fsencode(first["video"]) == path
+
+
+@posix
+def test_streams_that_were_closed_are_not_taken_for_files(command, place, footage):
+    """Otherwise the next file opened gets the number of stdout, and what libraries print goes into it."""
+    words = command(["ask", footage / "clip.mp4", "what?", "-o", "out.jsonl"])
+    done = subprocess.run(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *words], timeout=120, check=False)
+    assert done.returncode == 0
+    assert [json.loads(line)["error"] for line in (place / "out.jsonl").read_text().splitlines()] == [None]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
+def test_an_output_that_is_full_is_named(command, footage):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command(["ask", "--help"]), stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode == 4
+    assert done.stderr.decode().startswith("error: the output cannot be written: No space left")
+    assert len(done.stderr.splitlines()) == 2
+
+
+@posix
+def test_a_folder_that_has_gone_is_named(command, place):
+    (place / "gone").mkdir()
+    words = ["sh", "-c", 'cd gone && rmdir ../gone && exec "$@"', "sh", *command(["config"])]
+    done = subprocess.run(words, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 4
+    assert done.stderr.decode().startswith("error: the current folder cannot be used")
+
+
+@posix
+def test_an_old_encoding_shows_what_it_can(command, footage, place):
+    (place / "caf\u00e9 \u2192.mp4").write_bytes((footage / "clip.mp4").read_bytes())
+    words = ["ask", "caf\u00e9 \u2192.mp4", footage / "other.mp4", "what?", "--dry-run"]
+    variables = {**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
+    done = subprocess.run(command(words), capture_output=True, timeout=120, env=variables, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "caf\u00e9 ->.mp4".encode("latin-1") in done.stdout

@@ -4,14 +4,36 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from vtc_cli.errors import VtcError
 
 Format = Literal["plain", "json", "jsonl"]
 
 
+JOINERS = "\u200c\u200d"  # part of how Persian, Hindi and family emoji are written; they do nothing on their own
+
+
 def printable(text: str) -> str:
     """The text without control characters: what a model writes must not drive a terminal."""
-    return "".join(character if character.isprintable() or character.isspace() else " " for character in text)
+    return "".join(
+        character if character.isprintable() or character in "\n\t" or character in JOINERS else " "
+        for character in text
+    )
+
+
+def one_line(text: str) -> str:
+    """The text on one line, control characters as `?`: a file name may hold any. Bytes that are no text stay."""
+    return "".join(
+        character if character.isprintable() or character in JOINERS or "\udc80" <= character <= "\udcff" else "?"
+        for character in text
+    )
+
+
+def in_words(error: VtcError) -> list[str]:
+    """The lines an error is told in: what happened and where, then what to do."""
+    return [f"error: {one_line(error.message)}", *([one_line(error.hint)] if error.hint else [])]
 
 
 class Printer:
@@ -39,7 +61,9 @@ class Printer:
             self._line("")
         elif record["error"] is None:
             answer = " ".join(printable(record["answer"] or "").split())
-            self._line(f"{record['video']}\t{answer}" if self.several_videos else answer)
+            # A terminal must not obey a file name; a pipe gets the name's own bytes.
+            name = one_line(record["video"]) if sys.stdout.isatty() else record["video"]
+            self._line(f"{name}\t{answer}" if self.several_videos else answer)
 
     def finish(self) -> None:
         """Print what was kept."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import Annotated, Any, TextIO
 
@@ -12,10 +15,14 @@ import typer
 
 from vtc_cli import __version__
 from vtc_cli.cli import ask, config, demo, doctor, methods, models, probe
+from vtc_cli.cli.answers import in_words
 from vtc_cli.cli.help import Group
-from vtc_cli.errors import VtcError
+from vtc_cli.errors import MachineError, VtcError
 
 BUG = "this is a bug in vtc; run the same command with --debug and report what it prints"
+
+WRITE_ANYTHING = "vtc.write-anything"
+NO_ROOM = tuple(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO") if hasattr(errno, name))
 
 app = typer.Typer(
     name="vtc",
@@ -63,10 +70,10 @@ for module in (ask, demo, probe, models, methods, doctor, config):
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `vtc` command. Never returns normally: raises SystemExit."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    _open_closed()
     if isinstance(sys.stdout, TextIOWrapper):
-        # A file name need not be text; what cannot be written as such goes out as the bytes it came in. A console
-        # that knows few characters shows a substitute instead of ending the run.
-        sys.stdout.reconfigure(errors="replace" if sys.platform == "win32" else "surrogateescape")
+        codecs.register_error(WRITE_ANYTHING, _write_anything)
+        sys.stdout.reconfigure(errors=WRITE_ANYTHING)
     sys.exit(run(arguments))
 
 
@@ -79,6 +86,7 @@ def run(arguments: list[str]) -> int:
             item for position, item in enumerate(arguments) if item != "--debug" or _after_dashes(arguments, position)
         ]
     try:
+        _stand_somewhere()
         code = app(args=arguments, prog_name="vtc", standalone_mode=False)
         sys.stdout.flush()
         if code == 130:
@@ -111,17 +119,18 @@ def _after_dashes(arguments: Sequence[str], position: int) -> bool:
 def _explain(error: Exception) -> int:
     """One or two lines on stderr; the exit code."""
     if isinstance(error, VtcError):
-        lines, code = [f"error: {error.message}", *([error.hint] if error.hint else [])], error.exit_code
+        lines, code = in_words(error), error.exit_code
     elif (usage := _usage(error)) is not None:
         lines, code = usage, 2
+    elif isinstance(error, OSError) and error.errno in NO_ROOM:
+        lines, code = [f"error: the output cannot be written: {error.strerror}", "make room, or write elsewhere"], 4
     elif isinstance(error, typer.Abort):
         lines, code = ["interrupted"], 130
     else:
         lines, code = [f"error: {type(error).__name__}: {error}", BUG], 1
-    try:
+    with suppress(OSError):  # nobody can be told
         print("\n  ".join(lines), file=sys.stderr)
-    except BrokenPipeError:
-        _quiet_pipe()
+    _let_go()
     return code
 
 
@@ -140,19 +149,51 @@ def _usage(error: Any) -> list[str] | None:
     return [f"error: {message[:1].lower()}{message[1:]}", hint]
 
 
+def _stand_somewhere() -> None:
+    """Raises MachineError in a folder that has been deleted: libraries end the process there, each in its own way."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise MachineError(f"the current folder cannot be used: {error.strerror}", "cd to another one") from None
+
+
+def _write_anything(error: UnicodeError) -> tuple[str | bytes, int]:
+    """How stdout writes what its encoding lacks: a file name that is no text as the bytes it came in, else `?`."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    character = error.object[error.start]
+    if "\udc80" <= character <= "\udcff" and sys.platform != "win32":
+        return bytes([ord(character) - 0xDC00]), error.start + 1
+    return {"→": "->", "×": "x", "·": "-"}.get(character, "?"), error.start + 1
+
+
+def _open_closed() -> None:
+    """Give standard streams that were closed (`>&-`) to nothing: else the next file opened would take their place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # Descriptors are given out from the lowest free one, so this takes the very number that was closed.
+            stream = open(os.devnull, mode)  # noqa: SIM115 (lives as long as the process)
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+
+
 def _quiet_pipe() -> int:
-    # The reader of our output has gone (`vtc ... | head -1`): it has what it wanted. Point the descriptors at
-    # nothing, so that the interpreter's last flush does not complain either.
+    # The reader of our output has gone (`vtc ... | head -1`): it has what it wanted.
+    _let_go()
+    return 0
+
+
+def _let_go() -> None:
+    """Point streams that cannot be written at nothing, so that the interpreter's last flush does not complain."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.__stdout__, sys.__stderr__):
         if stream is not None and _broken(stream):
             os.dup2(nowhere, stream.fileno())
-    return 0
 
 
 def _broken(stream: TextIO) -> bool:
     try:
         stream.flush()
-    except BrokenPipeError:
+    except OSError:
         return True
     return False

@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from vtc_cli.cli.answers import printable
+from vtc_cli.cli.answers import in_words, one_line, printable
 from vtc_cli.jobs.events import Events
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ class Screen(Events):
 
     def failed(self, source: str, error: VtcError) -> None:
         self._clear()
-        hint = f"\n  {error.hint}" if error.hint else ""
-        print(f"error: {error.message}{hint}", file=sys.stderr)
+        print("\n  ".join(in_words(error)), file=sys.stderr)
 
     def close(self) -> None:
         """Leave nothing half drawn."""
@@ -83,7 +82,7 @@ class Screen(Events):
     def _say(self, text: str) -> None:
         if not self.quiet:
             self._clear()
-            print(text, file=sys.stderr)
+            print(one_line(text), file=sys.stderr)
 
     def _status(self, text: str) -> None:
         if self._lively:
