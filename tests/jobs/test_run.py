@@ -203,3 +203,18 @@ def test_few_large_frames_wait():
     assert frames_ahead(8, (64, 48)) == 8
     assert frames_ahead(16, (7680, 4320)) == 2
     assert 2 < frames_ahead(16, (3840, 2160)) < 16
+
+
+def test_choices_that_look_alike_are_refused_before_anything_is_watched(model, clip):
+    log = Log()
+    alike = Question("which?", {"Apple": "red", "Apricot": "orange"})
+    with pytest.raises(UsageError, match="cannot be told apart"):
+        list(answer_video(model, str(clip), [WHAT, alike], SHORT, log))
+    assert log.told == []
+
+
+def test_a_question_may_be_longer_than_what_is_usually_reserved(model, clip):
+    long = Question("what is it? " * 500)
+    record = next(answer_video(model, str(clip), [long], SHORT))
+    assert record["error"] is None
+    assert record["tokens"]["prompt"] > 1024

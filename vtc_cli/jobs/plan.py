@@ -11,7 +11,7 @@ from vtc_cli.jobs.inventory import checkpoint_folder, find_facts
 from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.request import Request
 from vtc_cli.jobs.settings import Settings
-from vtc_cli.jobs.setup import QUESTION_ROOM, default_chunk, frames_ahead, methods_of, resolve_model
+from vtc_cli.jobs.setup import default_chunk, frames_ahead, methods_of, resolve_model, turn_room
 from vtc_cli.models.device import AS_ASKED
 from vtc_cli.video.sampling import SamplingPlan, plan_sampling
 
@@ -196,7 +196,7 @@ def _complete(
     allowance = allow(
         info,
         prefix=prefix,
-        turn=QUESTION_ROOM + settings.max_new_tokens,
+        turn=turn_room(question, settings),
         unit=rows[0],
         asked=_asked(settings, chosen),
         units=units,
@@ -234,7 +234,7 @@ def _complete(
         question=flops.decoder(info.decoder, Forwards.one(question, context)),
         token=flops.decoder(info.decoder, Forwards.one(1, context + question)),
     )
-    memory = _memory(plan, settings, info, geometry, max(rows), allowance, prefix)
+    memory = _memory(plan, settings, info, geometry, max(rows), allowance, prefix, turn_room(question, settings))
     return replace(plan, model=info, tokens=tokens, cache=cache, flops=compute, memory=memory)
 
 
@@ -285,6 +285,7 @@ def _memory(
     rows: int,
     allowance: Allowance,
     prefix: int,
+    turn: int,
 ) -> Memory:
     (height, width), size = geometry.size, plan.probe.size
     chunk = settings.chunk or default_chunk(info.device)
@@ -295,7 +296,7 @@ def _memory(
     # The widest moment of a layer: input, residual, queries, keys, values, output, and the hidden width of the MLP.
     seeing = patches * (6 * tower.hidden + 2 * tower.intermediate + tower.patch_inputs) * each
     reading = new * (6 * decoder.hidden + 3 * decoder.intermediate) * each + decoder.vocab * 4
-    slots = prefix + allowance.entries + QUESTION_ROOM + settings.max_new_tokens
+    slots = prefix + allowance.entries + turn
     return Memory(
         weights=info.weight_bytes,
         cache=slots * info.kv_bytes_per_token,

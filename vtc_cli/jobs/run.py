@@ -13,7 +13,7 @@ from vtc_cli.errors import UsageError, VideoError, VtcError
 from vtc_cli.jobs.events import Events
 from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.settings import Settings
-from vtc_cli.jobs.setup import QUESTION_ROOM, default_chunk, frames_ahead, methods_of, resolve_model
+from vtc_cli.jobs.setup import default_chunk, frames_ahead, methods_of, resolve_model, turn_room
 from vtc_cli.jobs.sources import is_live
 from vtc_cli.report.facts import Asked, CacheFacts, Evidence, MethodFacts, Outcome, Sampling
 from vtc_cli.report.identity import fingerprint, record_id
@@ -127,14 +127,26 @@ class Runner:
         Raises VtcError.
         """
         self.prepare()
+        room = self._room(questions)
         pruner = self.methods.get("pruner")
         if pruner is not None and "query" in pruner.method.needs:
             for question in questions:
-                yield self._ask(clip, self._watch(clip, question.text), question, first=True)
+                yield self._ask(clip, self._watch(clip, question.text, room), question, first=True)
             return
-        watched = self._watch(clip, None)
+        watched = self._watch(clip, None, room)
         for index, question in enumerate(questions):
             yield self._ask(clip, watched, question, first=index == 0)
+
+    def _room(self, questions: Sequence[Question]) -> int:
+        """Cache entries a turn may take. Raises UsageError, before anything is watched, for labels that look alike."""
+        from vtc_cli.models.contract import Cursor
+
+        model, longest = self._loaded(), 0
+        for question in questions:
+            if question.choices:
+                model.label_ids(list(question.choices))
+            longest = max(longest, len(model.question(Cursor(), question.text, question.choices)))
+        return turn_room(longest, self.settings)
 
     def failure(self, source: str, clip: Clip | None, question: Question, error: VtcError) -> Record:
         """The record of a question that could not be answered."""
@@ -156,7 +168,7 @@ class Runner:
         self._model = model
         self._memory = MemoryWatch(model.info.device)
 
-    def _watch(self, clip: Clip, question: str | None) -> Watched:
+    def _watch(self, clip: Clip, question: str | None, room: int) -> Watched:
         from vtc_cli.engine.session import Session
         from vtc_cli.video import prefetch
 
@@ -176,7 +188,7 @@ class Runner:
             chunk=chunk,
             system=settings.system,
             units=None if plan.frames is None else -(-plan.frames // model.info.frames_per_unit),
-            max_turn=QUESTION_ROOM + settings.max_new_tokens,
+            max_turn=room,
         )
         self.events.watching(clip.info.source, clip.info, plan.frames)
         assert self._memory is not None

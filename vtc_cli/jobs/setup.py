@@ -43,6 +43,11 @@ def resolve_model(settings: Settings, reason: str = AS_ASKED) -> tuple[Settings,
     return replace(settings, model=choice.id), choice.reason
 
 
+def turn_room(question: int, settings: Settings) -> int:
+    """Cache entries kept free for a turn. question: rows of the longest question that will be asked."""
+    return max(QUESTION_ROOM, question) + settings.max_new_tokens
+
+
 def default_chunk(device: str) -> int:
     """Units per forward. Answers do not depend on it; an accelerator needs more of them to be busy."""
     return 4 if device.startswith("cpu") else 8
