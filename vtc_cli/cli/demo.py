@@ -39,6 +39,7 @@ def demo(
     means that it ran, whatever was right or wrong.
     """
     flags = {"model": model, "method": method, "budget": budget, "device": device, "report": report, "quiet": quiet}
+    from vtc_cli.cli.answers import one_line
     from vtc_cli.cli.asking import show_report
     from vtc_cli.cli.screen import Screen, library_noise
     from vtc_cli.config.layers import effective, settings
@@ -63,7 +64,7 @@ def demo(
             correct = is_right(record["answer"], question.truth or "")
             right, last = right + correct, record
             verdict = "right" if correct else f"wrong, it is {question.truth}"
-            typer.echo(f"{question.text}\n  {record['answer']}  ({verdict})")
+            typer.echo(f"{question.text}\n  {one_line(record['answer'])}  ({verdict})")
     typer.echo(f"{right} of {len(film.questions)} right")
     if last is not None and values["report"].value is not False and not silent:
         typer.echo("", err=True)
