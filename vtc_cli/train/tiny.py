@@ -90,8 +90,11 @@ def _modules(folder: Path, stage: str) -> dict[str, Any]:
     return modules
 
 
-def card(folder: Path, recipe: Recipe) -> str:
-    """The model card: what it is, how it was made, what the last log lines of its training say."""
+def card(folder: Path, recipe: Recipe, notes: str = "") -> str:
+    """The model card: what it is, how it was made, what the last log lines of its training say.
+
+    notes: what happened to this run that the recipe does not say.
+    """
     last = {}
     for stage in ("vision", "language"):
         lines = (folder / f"{stage}.jsonl").read_text().splitlines()
@@ -115,9 +118,10 @@ can be had offline, on any machine; do not expect it to understand real footage.
 
     python -m vtc_cli.train.tiny --recipe '{json.dumps(asdict(recipe))}'
 
-{hours:.1f} hours on one CPU core, bfloat16 products over fp32 weights. Stage one taught the tower dense labels of
+{hours:.1f} hours, one thread, bfloat16 products over fp32 weights. Stage one taught the tower dense labels of
 every cell; stage two taught the decoder to answer, with the tower frozen. Only whole units were shown: no pruned or
 merged tokens.
+{notes}
 
 Last training figures (running means of ten steps, training films, teacher-forced):
 
@@ -137,6 +141,7 @@ def main() -> None:
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--threads", type=int, default=1, help="more than the free cores is many times slower")
     parser.add_argument("--compile", action="store_true", help="fuse the blocks: faster, needs a C++ compiler")
+    parser.add_argument("--notes", default="", help="for the model card: what the recipe does not say")
     parser.add_argument("--output", type=Path, help="checkpoint folder (default: FOLDER/checkpoint)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -145,7 +150,8 @@ def main() -> None:
     train_vision(options.folder, recipe, options.device, blocks)
     train_language(options.folder, recipe, options.device, blocks)
     output = options.output or options.folder / "checkpoint"
-    size = save(trained(options.folder, recipe), options.folder, output, card(options.folder, recipe))
+    made = card(options.folder, recipe, options.notes)
+    size = save(trained(options.folder, recipe), options.folder, output, made)
     print(f"{output}: {size / 1e6:.1f} MB")
 
 
