@@ -192,3 +192,28 @@ def test_an_old_encoding_shows_what_it_can(command, footage, place):
     done = subprocess.run(command(words), capture_output=True, timeout=120, env=variables, check=False)
     assert done.returncode == 0, done.stderr
     assert "caf\u00e9 ->.mp4".encode("latin-1") in done.stdout
+
+
+@posix
+@pytest.mark.parametrize("columns", [60, 100])
+def test_a_plan_fits_the_terminal_and_is_whole_in_a_pipe(command, process, footage, columns):
+    import pty
+
+    words = ["probe", footage / "clip.mp4"]
+    main, other = pty.openpty()
+    variables = {**os.environ, "TERM": "xterm", "NO_COLOR": "1", "COLUMNS": str(columns)}
+    running = subprocess.Popen(command(words), stdout=other, stderr=subprocess.DEVNULL, env=variables)
+    os.close(other)
+    shown = b""
+    try:
+        while piece := os.read(main, 65536):
+            shown += piece
+    except OSError:  # Linux says so when the other side is closed
+        pass
+    finally:
+        os.close(main)
+        assert running.wait(timeout=120) == 0
+    lines = shown.decode().splitlines()
+    assert max(map(len, lines)) <= columns
+    piped = process(*words).out
+    assert "".join("".join(lines).replace("·", "").split()) == "".join(piped.replace("·", "").split())

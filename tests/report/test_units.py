@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtc_cli.report.units import clock, count, duration, operations, size
+from vtc_cli.report.units import clock, count, duration, length, operations, size
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,11 @@ from vtc_cli.report.units import clock, count, duration, operations, size
 )
 def test_clock(seconds: float, text: str) -> None:
     assert clock(seconds) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "00:00:00"), (0.1, "0.10 s"), (1, "00:00:01"), (61.5, "00:01:01")])
+def test_length(seconds: float, text: str) -> None:
+    assert length(seconds) == text
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def show_plans(request: Request, settings: Settings, form: Format) -> None:
     """What a request would cost, on stdout; nothing is decoded."""
     import json
 
-    from vtc_cli.cli.plans import plan_text
+    from vtc_cli.cli.plans import print_plan
     from vtc_cli.jobs.plan import plan_request
 
     with library_noise(verbose=False):
@@ -90,4 +90,7 @@ def show_plans(request: Request, settings: Settings, form: Format) -> None:
             print(json.dumps(found[0] if len(found) == 1 else found, indent=2))
             return
         for plan in plans:
-            print(json.dumps(plan.as_json()) if form == "jsonl" else plan_text(plan), flush=True)
+            if form == "jsonl":
+                print(json.dumps(plan.as_json()), flush=True)
+            else:
+                print_plan(plan)

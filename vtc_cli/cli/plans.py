@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from vtc_cli.cli.answers import one_line
 from vtc_cli.models.device import AS_ASKED
-from vtc_cli.report.units import clock, count, operations, size
+from vtc_cli.report.units import count, length, operations, size
 
 if TYPE_CHECKING:
     from vtc_cli.jobs.plan import VideoPlan
     from vtc_cli.video.probing import Probe
 
 
+def print_plan(plan: VideoPlan, details: bool = False) -> None:
+    """Print a plan on stdout: laid out for the width of a terminal, one fact per line in a pipe or file."""
+    if not sys.stdout.isatty():
+        print(plan_text(plan, details), flush=True)
+        return
+    from rich.console import Console
+
+    from vtc_cli.report.terminal import SEPARATOR, Rows
+
+    table = [(name, [text.split(SEPARATOR)], "") for name, text in _rows(plan, details)]
+    Console(highlight=False).print(Rows(table))
+
+
 def plan_text(plan: VideoPlan, details: bool = False) -> str:
     """The rows of a plan. details: everything the reader knows of the file, as `vtc probe` shows it."""
-    rows = [*(_details(plan.probe) if details else _clip(plan.probe)), *_cost(plan)]
-    return "\n".join(f" {name:<11} {text}" for name, text in rows)
+    return "\n".join(f" {name:<11} {one_line(text)}" for name, text in _rows(plan, details))
+
+
+def _rows(plan: VideoPlan, details: bool) -> list[tuple[str, str]]:
+    return [*(_details(plan.probe) if details else _clip(plan.probe)), *_cost(plan)]
 
 
 def _clip(seen: Probe) -> Iterator[tuple[str, str]]:
-    length = clock(seen.duration) if seen.duration is not None else "length unknown"
-    yield "clip", f"{seen.source} · {length} · {seen.size[0]}×{seen.size[1]} · {seen.codec}"
+    long = length(seen.duration) if seen.duration is not None else "length unknown"
+    yield "clip", f"{seen.source} · {long} · {seen.size[0]}×{seen.size[1]} · {seen.codec}"
 
 
 def _details(seen: Probe) -> Iterator[tuple[str, str]]:

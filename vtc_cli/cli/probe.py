@@ -41,7 +41,7 @@ def probe(
     out with a note where that is not on this machine.
     """
     flags = dict(locals())  # the parameters by name; the configuration takes the keys it knows
-    from vtc_cli.cli.plans import plan_text
+    from vtc_cli.cli.plans import print_plan
     from vtc_cli.cli.screen import library_noise
     from vtc_cli.config.layers import effective, settings
     from vtc_cli.jobs.plan import plan_video
@@ -54,4 +54,4 @@ def probe(
 
         typer.echo(dumps(plan.as_json(), indent=2))
     else:
-        typer.echo(plan_text(plan, details=True))
+        print_plan(plan, details=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vtc_cli.models.device import AS_ASKED
-from vtc_cli.report.units import clock, count, duration, operations, size
+from vtc_cli.report.units import clock, count, duration, length, operations, size
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -30,22 +30,29 @@ def print_report(record: Mapping[str, Any], console: Console | None = None) -> N
     (console or Console(stderr=True, highlight=False)).print(Report(record))
 
 
-class Report:
-    """A record as something rich can print."""
+class Rows:
+    """Rows of facts as something rich can print: (label, lines of facts, style) each."""
 
-    def __init__(self, record: Mapping[str, Any]):
-        self.record = record
+    def __init__(self, table: Sequence[tuple[str, Lines, str]]):
+        self.table = table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text
 
         room = max(options.max_width - LABEL - 3, 20)
-        for label, lines, style in rows(self.record):
+        for label, lines, style in self.table:
             name = label
             for facts in lines:
                 for line in _fill([_shown(fact, options.encoding) for fact in facts], room):
                     yield Text.assemble(" ", (f"{name:<{LABEL}}", "cyan"), " ", (line, style))
                     name = ""
+
+
+class Report(Rows):
+    """A record as something rich can print."""
+
+    def __init__(self, record: Mapping[str, Any]):
+        super().__init__(rows(record))
 
 
 def rows(record: Mapping[str, Any]) -> list[tuple[str, Lines, str]]:
@@ -76,8 +83,8 @@ def _clip(record: Mapping[str, Any]) -> Lines:
     clip, tokens, sampling = record["clip"], record["tokens"], record["sampling"]
     if clip is None:
         return [[record["video"]]]
-    length = "live" if clip["duration"] is None else clock(clip["duration"])
-    facts = [record["video"], length, f"{clip['width']}×{clip['height']}", clip["codec"]]
+    long = "live" if clip["duration"] is None else length(clip["duration"])
+    facts = [record["video"], long, f"{clip['width']}×{clip['height']}", clip["codec"]]
     if clip["rotation"]:
         facts.append(f"turned {clip['rotation']}°")
     watched = []

@@ -24,6 +24,11 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 9.995 else f"{seconds:.2f} s"
 
 
+def length(seconds: float) -> str:
+    """How long a video is: as `clock`, but less than a second is not nothing: `0.10 s`."""
+    return f"{seconds:.2f} s" if 0 < seconds < 1 else clock(seconds)
+
+
 def size(amount: float) -> str:
     """Bytes in decimal units: `302 MB`, `1.21 GB`."""
     return _scaled(amount, "B")
