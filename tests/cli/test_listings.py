@@ -130,3 +130,18 @@ def test_demo_judges_by_the_words(place):
     assert is_right(" Red.", "red")
     assert not is_right("reddish", "red")
     assert not is_right("", "red")
+
+
+def test_a_list_is_folded_under_itself_on_a_terminal_and_whole_in_a_pipe(monkeypatch):
+    import sys
+
+    from vtc_cli.cli.layout import hang
+
+    words = "one two three four five six seven https://a-very-long-address.example.org/that-is-copied-whole"
+    assert hang("name  ", words) == f"name  {words}"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+    lines = hang("name  ", words).splitlines()
+    assert lines[0] == "name  one two three four five"
+    assert lines[1] == "      six seven"
+    assert lines[2].strip() == words.split()[-1]

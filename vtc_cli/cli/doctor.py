@@ -24,6 +24,7 @@ def doctor(json: Json = False) -> None:
     one-second clip made on the spot. Exit code 0 when `vtc ask` can run here, else 4. The output holds
     no secrets: tokens are reported as set or not set.
     """
+    from vtc_cli.cli.layout import hang
     from vtc_cli.cli.screen import library_noise
     from vtc_cli.jobs.doctor import examine
 
@@ -41,8 +42,8 @@ def doctor(json: Json = False) -> None:
             if check.topic != topic:
                 typer.echo(check.topic)
                 topic = check.topic
-            typer.echo(f"  {check.state:<7} {check.name:<18} {check.found}")
+            typer.echo(hang(f"  {check.state:<7} {check.name:<18} ", check.found))
             if check.fix:
-                typer.echo(f"{'':<28}{check.fix}")
+                typer.echo(hang(" " * 29, check.fix))
         typer.echo("\nsomething `vtc ask` needs is broken" if broken else "\n`vtc ask` can run here")
     raise typer.Exit(4 if broken else 0)

@@ -35,6 +35,7 @@ def methods(
     Use one with `vtc ask ... -m NAME:key=value`. Methods come from installed packages; VTC_PLUGINS restricts
     which ones are seen.
     """
+    from vtc_cli.cli.layout import hang
     from vtc_cli.methods.registry import available, find
 
     if name is not None:
@@ -48,11 +49,10 @@ def methods(
         return
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
-        state = f"  BROKEN: {row['problem']}" if row["problem"] else f"  {row['summary'] or ''}"
+        state = f"BROKEN: {row['problem']}" if row["problem"] else row["summary"] or ""
         clash = f"  (also in {', '.join(row['clash'])}; name it DISTRIBUTION:{row['name']})" if row["clash"] else ""
-        typer.echo(
-            f"{row['name']:<{width}}  {row['stage'] or '?':<8}  {row['distribution']} {row['version']}{state}{clash}"
-        )
+        head = f"{row['name']:<{width}}  {row['stage'] or '?':<8}  {row['distribution']} {row['version']}  "
+        typer.echo(hang(head, state + clash))
     if not rows:
         typer.echo("no methods are installed, or VTC_PLUGINS admits none", err=True)
 

@@ -79,7 +79,7 @@ def _devices() -> Iterator[Check]:
     memory = psutil.virtual_memory()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     free = f"{size(memory.available)} of {size(memory.total)} free"
-    yield Check("devices", "cpu", "ok", f"{cores} cores, {torch.get_num_threads()} threads, {free}")
+    yield Check("devices", "cpu", "ok", f"{cores} cores, torch uses {torch.get_num_threads()}, {free}")
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         available, total = torch.cuda.mem_get_info(index)
         name = torch.cuda.get_device_name(index)

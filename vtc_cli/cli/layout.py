@@ -1,0 +1,24 @@
+"""Lists at the width of a terminal; unbroken in a pipe, where a line is a row."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+
+NARROWEST = 20  # columns a text gets even where its head leaves fewer
+
+
+def hang(head: str, text: str) -> str:
+    """`head`, then `text` with its later lines under its first one."""
+    if not sys.stdout.isatty():
+        return head + text
+    width = max(shutil.get_terminal_size().columns, len(head) + NARROWEST)
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_long_words=False,  # a path or an address is copied whole
+        break_on_hyphens=False,
+    )
