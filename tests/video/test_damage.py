@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import av
 import pytest
 
 from tests.video.film import number_of, write_film, write_sound
@@ -144,3 +145,30 @@ def test_libraries_say_nothing_on_the_terminal(film, capfd, name, reader):
     written = capfd.readouterr()
     assert written.out == ""
     assert written.err == ""
+
+
+@pytest.mark.parametrize("lost", [40, 47])
+def test_nothing_built_on_a_packet_that_cannot_be_decoded_is_shown(tmp_path, lost):
+    """Decoders go on after such a packet with pictures that look intact and are not."""
+    whole = write_film(tmp_path / "whole.mkv", range(90), codec_options={"g": "30", "bf": "0", "crf": "20"})
+    path = tmp_path / "hurt.mkv"
+    with av.open(str(whole)) as source, av.open(str(path), "w") as target:
+        track = target.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(packet for packet in source.demux(video=0) if packet.dts is not None):
+            kept = packet
+            if number == lost:
+                kept = av.Packet(b"\xff" * packet.size)
+                kept.pts, kept.dts, kept.time_base, kept.duration = (
+                    packet.pts,
+                    packet.dts,
+                    packet.time_base,
+                    packet.duration,
+                )
+            kept.stream = track
+            target.mux(kept)
+    clip = open_clip(str(path))
+    shown = {round(frame.time * 30): number_of(frame.image) for frame in clip.frames(fps=30)}
+    assert all(place == number for place, number in shown.items())
+    assert set(range(lost - 1)) | set(range(60, 90)) <= set(shown)
+    assert not set(shown) & set(range(lost, 60))
+    assert clip.damage is not None
