@@ -273,3 +273,17 @@ def test_progress_can_be_asked_for(vtc, footage):
     asked = vtc("ask", footage / "clip.mp4", "what?", "--progress")
     assert "loading" in asked.err
     assert vtc("ask", footage / "clip.mp4", "what?").err == ""
+
+
+def test_an_answer_cut_short_ends_its_line(capsys):
+    from vtc_cli.cli.screen import Screen
+
+    screen = Screen(stream=True)
+    screen.token("half an ans")
+    screen.close()
+    screen.close()
+    assert capsys.readouterr().out == "half an ans\n"
+    screen.token("whole")
+    screen.answered()  # whoever printed the record broke the line
+    screen.close()
+    assert capsys.readouterr().out == "whole"

@@ -54,6 +54,7 @@ def answer(
         try:
             for record in run_batch(request, runner, tally, ledger=ledger, done=done, events=screen):
                 printer.show(record, streamed=bool(screen.streamed))
+                screen.answered()
                 if shown and record["error"] is None:
                     show_report(record)
         finally:

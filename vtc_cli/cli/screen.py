@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from vtc_cli.cli.answers import in_words, one_line, printable
@@ -73,11 +73,25 @@ class Screen(Events):
 
     def failed(self, source: str, error: VtcError) -> None:
         self._clear()
+        self._break_line()
         print("\n  ".join(in_words(error)), file=sys.stderr)
+
+    def answered(self) -> None:
+        """The answer that was streamed has had its line break."""
+        self.streamed = ""
 
     def close(self) -> None:
         """Leave nothing half drawn."""
         self._clear()
+        self._break_line()
+
+    def _break_line(self) -> None:
+        """End the line of an answer that was cut short, so that what is said next does not continue it."""
+        if self.streamed:
+            self.answered()
+            with suppress(OSError):
+                sys.stdout.write("\n")
+                sys.stdout.flush()
 
     def _say(self, text: str) -> None:
         if not self.quiet:
