@@ -58,7 +58,7 @@ def test_unknown_devices_are_usage_errors(name: str) -> None:
 
 def test_dtype_on_a_cpu_follows_its_instructions_and_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "native_bfloat16", lambda: None)
-    assert pick_dtype("auto", "cpu", 9_000_000) == ("float32", "small model (9.0 M parameters)")
+    assert pick_dtype("auto", "cpu", 9_000_000) == ("float32", "small model, 9.0 M parameters")
     assert pick_dtype("auto", "cpu", 2 * 10**9, 10**11)[0] == "float32"
     assert pick_dtype("auto", "cpu", 2 * 10**9, 6 * 10**9) == (
         "bfloat16",

@@ -77,7 +77,7 @@ def pick_dtype(dtype: str, device: str, parameters: int, available: int | None =
             raise UsageError(f"unknown dtype {dtype!r}.", f"Choose from auto, {', '.join(DTYPE_BYTES)}.")
         return dtype, AS_ASKED
     if parameters <= SMALL:
-        return "float32", f"small model ({parameters / 1e6:.1f} M parameters)"
+        return "float32", f"small model, {parameters / 1e6:.1f} M parameters"
     if device.startswith("cuda"):
         import torch
 

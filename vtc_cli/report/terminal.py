@@ -114,7 +114,9 @@ def _model(record: Mapping[str, Any]) -> Lines:
 def _method(record: Mapping[str, Any]) -> Lines:
     names = []
     for method in record["methods"]:
-        options = ", ".join(f"{name} {value}" for name, value in method["options"].items())
+        # A budget of 0 leaves the choice to the engine; what it chose stands in the memory line.
+        chosen = {name: value for name, value in method["options"].items() if (name, value) != ("budget", 0)}
+        options = ", ".join(f"{name} {value}" for name, value in chosen.items())
         names.append(f"{method['stage']} {method['name']}" + (f" ({options})" if options else ""))
     sampling = record["sampling"]
     if sampling is not None and not any(method["stage"] == "pruner" for method in record["methods"]):
