@@ -44,7 +44,7 @@ def demo(
     from vtc_cli.cli.screen import Screen, library_noise
     from vtc_cli.config.layers import effective, settings
     from vtc_cli.jobs.batch import Tally, run_batch
-    from vtc_cli.jobs.demo import is_right, prepare
+    from vtc_cli.jobs.demo import for_film, is_right, prepare
     from vtc_cli.jobs.request import Request
     from vtc_cli.jobs.run import Runner
 
@@ -56,7 +56,7 @@ def demo(
     screen = Screen(quiet=silent)
     tally, last, right = Tally(), None, 0
     with library_noise(verbose=False):
-        runner = Runner(settings(values), events=screen)
+        runner = Runner(for_film(settings(values)), events=screen)
         request = Request((str(film.path),), film.questions)
         for question, record in zip(film.questions, run_batch(request, runner, tally, events=screen), strict=True):
             if record["error"] is not None:

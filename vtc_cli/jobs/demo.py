@@ -7,8 +7,10 @@ from pathlib import Path
 
 from vtc_cli.errors import VtcError
 from vtc_cli.jobs.questions import Question
+from vtc_cli.jobs.settings import Settings
 
 SKILLS = ("count", "colour", "motion")
+KEPT = ("model", "revision", "device", "dtype", "attention", "trust_remote_code", "method", "budget", "chunk")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ def prepare(seed: int, folder: Path | None = None, output: Path | None = None) -
     except OSError as error:
         raise VtcError(f"cannot write {path}: {error.strerror or error}", "name another place with --output") from None
     return Demo(path, tuple(questions), film.duration)
+
+
+def for_film(settings: Settings) -> Settings:
+    """The same model, machine and methods, without what was set for other videos: times, rates, prompts."""
+    return Settings(**{name: getattr(settings, name) for name in KEPT})
 
 
 def cache_folder() -> Path:
