@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from vtc_cli.engine.budget import ROWS_MARGIN, Allowance, allow
+from vtc_cli.engine.heap import give_back
 from vtc_cli.engine.meter import Meter
 from vtc_cli.engine.slab import Slab
 from vtc_cli.errors import MachineError, UsageError, VtcError
@@ -168,6 +169,8 @@ class Context:
         self.meter.add("evicted", dropped)
         self.meter.add("compactions")
         self._forget()
+        if self.model.info.device.startswith("cpu"):
+            give_back()
 
     def _forget(self) -> None:
         """Drop the times of units that no layer holds any more; rarely, since it looks at every label."""
