@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vtc_cli.lazy import lazy
 
 if TYPE_CHECKING:
     from vtc_cli.methods.options import Option as Option
@@ -29,7 +30,4 @@ _HOMES = {
 __all__ = ["Chosen", "Listing", "Option", "available", "choose", "choose_all", "describe", "find"]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazy(__name__, _HOMES)

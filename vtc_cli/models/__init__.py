@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vtc_cli.lazy import lazy
 
 if TYPE_CHECKING:
     from vtc_cli.models.load import load_model as load_model
@@ -10,9 +12,5 @@ if TYPE_CHECKING:
 __all__ = ["load_model"]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "load_model":  # imported when used: the registry beside it must stay light
-        from vtc_cli.models.load import load_model
-
-        return load_model
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# Imported when used: the registry beside it must stay light.
+__getattr__ = lazy(__name__, {"load_model": "load"})

@@ -12,7 +12,6 @@ MERGE = 2
 CELL = PATCH * MERGE  # pixels on a side of what one language-model token sees
 SIDE = 128  # pixels; a square frame gives (128 / 16) ** 2 = 64 tokens
 PIXELS = SIDE * SIDE
-MICRO = {"depth": 2, "hidden": 48, "layers": 2, "text_hidden": 64}
 
 
 def build(
