@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from vtc_cli.methods.stages import FrameSampler as FrameSampler
     from vtc_cli.methods.stages import Kept as Kept
     from vtc_cli.methods.stages import LayerPolicy as LayerPolicy
+    from vtc_cli.methods.stages import LayerRows as LayerRows
     from vtc_cli.methods.stages import LayerView as LayerView
     from vtc_cli.methods.stages import Method as Method
+    from vtc_cli.methods.stages import Route as Route
     from vtc_cli.methods.stages import TokenPruner as TokenPruner
     from vtc_cli.methods.stages import VideoMemory as VideoMemory
     from vtc_cli.models import load_model as load_model
@@ -54,10 +56,12 @@ _HOMES = {
     "FrameSampler": "methods.stages",
     "Kept": "methods.stages",
     "LayerPolicy": "methods.stages",
+    "LayerRows": "methods.stages",
     "LayerView": "methods.stages",
     "MachineError": "errors",
     "Meter": "engine.meter",
     "Method": "methods.stages",
+    "Route": "methods.stages",
     "Session": "engine.session",
     "TokenPruner": "methods.stages",
     "Unit": "models.contract",
@@ -80,10 +84,12 @@ __all__ = [
     "FrameSampler",
     "Kept",
     "LayerPolicy",
+    "LayerRows",
     "LayerView",
     "MachineError",
     "Meter",
     "Method",
+    "Route",
     "Session",
     "TokenPruner",
     "Unit",
