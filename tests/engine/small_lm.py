@@ -120,6 +120,9 @@ class SmallLM(VideoLM):
         # Fresh directions of one length: no token is the likeliest whatever was seen.
         return torch.nn.functional.layer_norm(state[-1], (HIDDEN,)) @ self._head.T
 
+    def rotation(self) -> None:
+        return None
+
     def embed_query(self, text: str) -> Tensor:
         return self._table[list(text.encode())]
 

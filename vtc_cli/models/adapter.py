@@ -13,6 +13,7 @@ from vtc_cli.errors import UsageError
 from vtc_cli.models.checkpoint import Checkpoint
 from vtc_cli.models.contract import Geometry, Prepared, Unit, VideoLM
 from vtc_cli.models.masks import refuse_wrong_masks
+from vtc_cli.models.rotary import Rotation, rotation_of
 
 if TYPE_CHECKING:
     from vtc_cli.video.frame import Frame
@@ -54,6 +55,9 @@ class Adapter(VideoLM):
         units = [frames[first : first + temporal] for first in range(0, len(frames), temporal)]
         patches = self.preprocessor.patches([frame.image for frame in frames], geometry, self._device)
         return Prepared(tuple((unit[0].time, unit[-1].time) for unit in units), patches)
+
+    def rotation(self) -> Rotation | None:
+        return rotation_of(self._decoder, self.info.name)
 
     @torch.no_grad()
     def embed_query(self, text: str) -> Tensor:
