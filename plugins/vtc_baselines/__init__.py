@@ -1,1 +1,1 @@
-"""Baselines every method should beat: uniform and random pruning, a sliding window and a uniform cache."""
+"""Baselines every method should beat, or say where it does not: published pruners and caches, and the plain ones."""

@@ -1,0 +1,33 @@
+"""What the pruners that look at a unit's rows have in common: their directions, and refusing what is not a number."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from vtc_cli import Unit, VtcError
+
+
+def wide(values: Tensor, what: str) -> Tensor:
+    """The same values in fp32 or wider. Raises VtcError, naming `what`, when one is infinite or not a number."""
+    values = values if values.dtype == torch.float64 else values.float()
+    if not bool(torch.isfinite(values).all()):
+        raise VtcError(
+            f"{what} hold values that are infinite or not numbers",
+            "the number format may be too narrow for this model: try --dtype bfloat16 or float32",
+        )
+    return values
+
+
+def directions(unit: Unit) -> Tensor:
+    """[n, d] the unit's rows with length one, fp32 or wider; a zero row stays zero, its cosine with any row is 0.
+
+    Raises VtcError when a row is not finite.
+    """
+    return normalize(wide(unit.tokens, f"the rows of unit {unit.index}"), dim=-1, eps=1e-12)
+
+
+def largest(score: Tensor, count: int) -> Tensor:
+    """int64 [count], ascending: the places of the largest scores; of equal ones the earlier."""
+    return score.argsort(descending=True, stable=True)[:count].sort().values
