@@ -69,7 +69,11 @@ class TokenPruner(Method):
 
     @abstractmethod
     def budget(self, tokens: int) -> int:
-        """How many of a unit's `tokens` rows to keep, 1 <= k <= tokens."""
+        """How many of the next unit's `tokens` rows to keep, 1 <= k <= tokens."""
+
+    def average(self, tokens: int) -> int:
+        """Rows kept per unit over a long video, for plans: `budget`, unless a method spends unevenly over time."""
+        return self.budget(tokens)
 
     @abstractmethod
     def keep(self, unit: Unit, budget: int, query: Tensor | None = None) -> Kept:
