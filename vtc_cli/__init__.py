@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vtc_cli.errors import VideoError as VideoError
     from vtc_cli.errors import VtcError as VtcError
     from vtc_cli.methods.stages import CachePolicy as CachePolicy
+    from vtc_cli.methods.stages import Calibration as Calibration
     from vtc_cli.methods.stages import FrameSampler as FrameSampler
     from vtc_cli.methods.stages import Kept as Kept
     from vtc_cli.methods.stages import LayerPolicy as LayerPolicy
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from vtc_cli.methods.stages import TokenPruner as TokenPruner
     from vtc_cli.methods.stages import VideoMemory as VideoMemory
     from vtc_cli.models import load_model as load_model
+    from vtc_cli.models.contract import ModelInfo as ModelInfo
     from vtc_cli.models.contract import Unit as Unit
     from vtc_cli.models.contract import VideoLM as VideoLM
     from vtc_cli.video import open_clip as open_clip
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Answer": "engine.answer",
     "CachePolicy": "methods.stages",
+    "Calibration": "methods.stages",
     "Clip": "video.frame",
     "ClipInfo": "video.frame",
     "Evidence": "engine.answer",
@@ -61,6 +64,7 @@ _HOMES = {
     "MachineError": "errors",
     "Meter": "engine.meter",
     "Method": "methods.stages",
+    "ModelInfo": "models.contract",
     "Route": "methods.stages",
     "Session": "engine.session",
     "TokenPruner": "methods.stages",
@@ -77,6 +81,7 @@ _HOMES = {
 __all__ = [
     "Answer",
     "CachePolicy",
+    "Calibration",
     "Clip",
     "ClipInfo",
     "Evidence",
@@ -89,6 +94,7 @@ __all__ = [
     "MachineError",
     "Meter",
     "Method",
+    "ModelInfo",
     "Route",
     "Session",
     "TokenPruner",

@@ -8,18 +8,32 @@ indices (or indices and merged rows).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from vtc_cli.models.contract import ModelInfo, Unit
+    from vtc_cli.models.contract import ModelInfo, Unit, VideoLM
     from vtc_cli.video.frame import Frame
 
 API = 1  # raised when a stage's signature changes; a method written for another number is refused
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a method found out about a model.
+
+    options: the values to run it with, by option. columns, rows: the measurements behind them, one row per case.
+    notes: sentences for the reader.
+    """
+
+    options: Mapping[str, Any]
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[float | int | str, ...], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -28,12 +42,29 @@ class Method(ABC):
 
     stage: which stage it fills (set by the stage class). api: the contract it was written for.
     needs: what must be computed for it: `query`, `attention:<layer>[,<layer>]`, `router`. A method that needs
-    nothing costs nothing.
+    nothing costs nothing. instead: the method to name where the question is not known beforehand and this one needs it.
     """
 
     stage: ClassVar[str]
     api: ClassVar[int] = API
     needs: ClassVar[frozenset[str]] = frozenset()
+    instead: ClassVar[str | None] = None
+
+    def needs_on(self, model: ModelInfo) -> frozenset[str]:
+        """What must be computed for it on this model: `needs`, unless it depends on the model.
+
+        Called before the model is loaded where its configuration is at hand, and again before each video.
+        Raises ValueError for options that this model cannot have.
+        """
+        return self.needs
+
+    @classmethod
+    def calibrate(cls, model: VideoLM, clips: Sequence[Sequence[Frame]]) -> Calibration:
+        """Find the options that suit a model. clips: pictures to look at, each clip whole units of one size.
+
+        Raises NotImplementedError where there is nothing to calibrate, ValueError when it cannot be done.
+        """
+        raise NotImplementedError
 
     def reset(self) -> None:  # noqa: B027 (most methods have nothing to forget)
         """Forget everything about the previous video. Called before each one."""

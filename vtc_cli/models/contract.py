@@ -103,7 +103,10 @@ class Span:
 
 @dataclass(frozen=True)
 class TowerDims:
-    """Widths of a vision tower, for counting. `merge`: patches per token side; `deep`: DeepStack mergers."""
+    """Widths of a vision tower, for counting. `merge`: patches per token side; `deep`: DeepStack mergers.
+
+    windowed: layers (1-based) whose attention stays within windows of the picture.
+    """
 
     layers: int
     hidden: int
@@ -114,6 +117,7 @@ class TowerDims:
     out_hidden: int
     deep: int = 0
     gated: bool = False
+    windowed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ def info_of(
         merge=vision.spatial_merge_size,
         out_hidden=vision.out_hidden_size,
         deep=len(vision.deepstack_visual_indexes),
+        windowed=_windowed(vision),
     )
     return ModelInfo(
         name=name,
@@ -60,6 +61,12 @@ def info_of(
         decoder=decoder,
         kv_bytes_per_token=2 * decoder.layers * decoder.kv_heads * decoder.head_dim * DTYPE_BYTES[placement.dtype],
     )
+
+
+def _windowed(vision: Any) -> tuple[int, ...]:
+    """Layers (1-based) with window attention: all but the listed ones (0-based), where a configuration lists any."""
+    whole = getattr(vision, "fullatt_block_indexes", None)
+    return () if whole is None else tuple(layer for layer in range(1, vision.depth + 1) if layer - 1 not in whole)
 
 
 def check_sizes(config: Any, preprocessor: Preprocessor, name: str) -> None:
