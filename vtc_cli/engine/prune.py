@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from vtc_cli.errors import UsageError, VtcError
-from vtc_cli.methods.stages import Kept, TokenPruner
-from vtc_cli.models.contract import Unit, VideoLM
+from vtc_cli.methods.stages import Kept, Method, TokenPruner
+from vtc_cli.models.contract import ModelInfo, TowerDims, Unit, VideoLM
 
 
 class Pruning:
     """A pruner with what it needs computed. Without one, every row is kept.
 
-    Raises UsageError at once when the pruner looks at the question and none is given, or needs something the engine
-    does not compute.
+    Raises UsageError at once when the pruner looks at the question and none is given, has options that the model
+    cannot have, or needs something the engine does not compute.
     """
 
     def __init__(self, pruner: TokenPruner | None, model: VideoLM, question: str | None):
@@ -25,21 +25,12 @@ class Pruning:
         self._query: Tensor | None = None
         if pruner is None:
             return
-        name = type(pruner).__name__
-        layers: set[int] = set()
-        for need in sorted(pruner.needs):
-            if need == "query":
-                if question is None:
-                    raise UsageError(
-                        f"{name} chooses tokens by the question, so it must be known before watching",
-                        "give the question to the session, or use a pruner that does not need it",
-                    )
-                self._query = model.embed_query(question)
-            elif need.startswith("attention:"):
-                layers |= _layers(need, model.info.tower.layers, name)
-            else:
-                raise UsageError(f"{name} needs `{need}`, which a pruner cannot be given")
-        self.capture = tuple(sorted(layers))
+        needs = needs_of(pruner, model.info)
+        if "query" in needs:
+            if question is None:
+                raise question_unknown(pruner, type(pruner).__name__)
+            self._query = model.embed_query(question)
+        self.capture = layers_of(needs, model.info.tower, type(pruner).__name__)
         pruner.reset()
 
     def keep(self, unit: Unit) -> Kept | None:
@@ -52,14 +43,72 @@ class Pruning:
 
     def _keep(self, pruner: TokenPruner, unit: Unit) -> Kept:
         rows = unit.tokens.shape[0]
-        budget = pruner.budget(rows)
-        if not 1 <= budget <= rows:
-            raise VtcError(f"{type(pruner).__name__} asks to keep {budget} of {rows} rows: this is a bug in the method")
+        budget = budget_of(pruner, rows)
         kept = pruner.keep(unit, budget, self._query)
         problem = check_kept(kept, unit, budget)
         if problem:
             raise VtcError(f"{type(pruner).__name__} {problem}: this is a bug in the method")
         return kept
+
+
+def needs_of(method: Method, model: ModelInfo, name: str | None = None) -> frozenset[str]:
+    """What a method needs on a model. name: what the user calls it. Raises UsageError for options it cannot have."""
+    called = f"method `{name}`" if name else type(method).__name__
+    try:
+        return method.needs_on(model)
+    except ValueError as error:
+        raise UsageError(
+            f"{called}: {error}", f"its options are listed by `vtc methods {name}`" if name else None
+        ) from (error)
+
+
+def layers_of(needs: frozenset[str], tower: TowerDims, name: str) -> tuple[int, ...]:
+    """The vision layers (1-based, ascending) whose received attention a pruner needs.
+
+    Raises UsageError for a layer the tower does not have, one with window attention (what its tokens receive is
+    comparable within a window only), or a need that a pruner cannot be given.
+    """
+    layers: set[int] = set()
+    for need in sorted(needs - {"query"}):
+        if not need.startswith("attention:"):
+            raise UsageError(f"{name} needs `{need}`, which a pruner cannot be given")
+        layers |= _named(need, name)
+    for layer in sorted(layers):
+        if not 1 <= layer <= tower.layers:
+            raise UsageError(
+                f"{name} looks at vision layer {layer}, and this model's tower has layers 1 to {tower.layers}"
+            )
+        if layer in tower.windowed:
+            whole = ", ".join(str(other) for other in range(1, tower.layers + 1) if other not in tower.windowed)
+            raise UsageError(
+                f"{name} looks at vision layer {layer}, where this model's attention stays within windows",
+                f"layers that see the whole picture: {whole or 'none'}",
+            )
+    return tuple(sorted(layers))
+
+
+def budget_of(pruner: TokenPruner, rows: int, name: str | None = None) -> int:
+    """How many of a unit's `rows` the pruner will keep. name: what the user calls it.
+
+    Raises UsageError when the pruner refuses a unit of that size, VtcError when it breaks its contract.
+    """
+    called = f"method `{name}`" if name else type(pruner).__name__
+    try:
+        budget = pruner.budget(rows)
+    except ValueError as error:
+        raise UsageError(f"{called}: {error}") from error
+    if not 1 <= budget <= rows:
+        raise VtcError(f"{type(pruner).__name__} asks to keep {budget} of {rows} rows: this is a bug in the method")
+    return budget
+
+
+def question_unknown(method: Method, name: str) -> UsageError:
+    """The refusal of a method that looks at the question, where the question comes after watching."""
+    other = f"`{method.instead}`, which" if method.instead else "a pruner that"
+    return UsageError(
+        f"{name} chooses tokens by the question, so it must be known before watching",
+        f"give the question to the session, or use {other} does not need it",
+    )
 
 
 def check_kept(kept: Kept, unit: Unit, budget: int) -> str | None:
@@ -77,13 +126,9 @@ def check_kept(kept: Kept, unit: Unit, budget: int) -> str | None:
     return None
 
 
-def _layers(need: str, depth: int, name: str) -> set[int]:
+def _named(need: str, name: str) -> set[int]:
     """Vision layers (1-based) of `attention:9,31`."""
     try:
-        layers = {int(item) for item in need.removeprefix("attention:").split(",")}
+        return {int(item) for item in need.removeprefix("attention:").split(",")}
     except ValueError:
         raise UsageError(f"{name} needs `{need}`, which names no vision layers") from None
-    beyond = sorted(layer for layer in layers if not 1 <= layer <= depth)
-    if beyond:
-        raise UsageError(f"{name} looks at vision layer {beyond[0]}, and this model's tower has layers 1 to {depth}")
-    return layers

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vtc_cli.errors import MachineError
+from vtc_cli.jobs.fitting import check_model, kept_per_unit
 from vtc_cli.jobs.inventory import checkpoint_folder, find_facts
 from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.request import Request
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from vtc_cli.engine.budget import Allowance
     from vtc_cli.methods.registry import Chosen
     from vtc_cli.models.contract import Geometry, ModelInfo
+    from vtc_cli.models.device import Placement
     from vtc_cli.models.sketch import Sketch
     from vtc_cli.report.flops import Forwards
     from vtc_cli.video.probing import Probe
@@ -165,17 +167,23 @@ def plan_video(
     return _complete(plan, drawn, settings, chosen, questions or (Question("what " * 10),))
 
 
-def _sketch(settings: Settings, name_reason: str) -> Sketch:
+def place(settings: Settings, name_reason: str) -> tuple[Placement, int]:
+    """Where and how the model of `settings` would be loaded, and how many parameters it has. Raises VtcError."""
     from vtc_cli.models.device import Placement, available_memory, pick_attention, pick_device, pick_dtype
-    from vtc_cli.models.sketch import sketch
 
-    folder = checkpoint_folder(settings.model, settings.revision)
     facts = find_facts(settings.model, settings.revision)
     device, device_reason = pick_device(settings.device)
     dtype, dtype_reason = pick_dtype(settings.dtype, device, facts.parameters, available_memory(device))
     kernel = pick_attention(settings.attention)
-    placement = Placement(device, device_reason, dtype, dtype_reason, kernel, name_reason)
-    return sketch(folder, placement, settings.model, facts.parameters)
+    return Placement(device, device_reason, dtype, dtype_reason, kernel, name_reason), facts.parameters
+
+
+def _sketch(settings: Settings, name_reason: str) -> Sketch:
+    from vtc_cli.models.sketch import sketch
+
+    folder = checkpoint_folder(settings.model, settings.revision)
+    placement, parameters = place(settings, name_reason)
+    return sketch(folder, placement, settings.model, parameters)
 
 
 def _complete(
@@ -187,8 +195,8 @@ def _complete(
 
     info, frames = drawn.info, plan.sampling.frames or 0
     geometry = drawn.geometry(plan.probe.size, settings.pixels)
-    pruner = chosen.get("pruner")
-    kept = geometry.tokens if pruner is None else pruner.method.budget(geometry.tokens)  # type: ignore[attr-defined]
+    check_model(chosen, info)
+    kept = kept_per_unit(chosen, geometry.tokens)
     units = -(-frames // info.frames_per_unit)
     rows = [kept + drawn.around_unit(*_span(plan.sampling, info, index)) for index in range(units)]
     prefix = drawn.prefix(settings.system)

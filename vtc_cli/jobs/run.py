@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vtc_cli.errors import UsageError, VideoError, VtcError
 from vtc_cli.jobs.events import Events
+from vtc_cli.jobs.fitting import check_model, depends_on_model, kept_per_unit, outline_of
 from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.jobs.setup import default_chunk, frames_ahead, methods_of, resolve_model, turn_room
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from vtc_cli.engine.answer import Answer
     from vtc_cli.engine.session import Session
     from vtc_cli.models.contract import Geometry, VideoLM
+    from vtc_cli.models.sketch import Outline
     from vtc_cli.report.memory import MemoryWatch
 
 Record = dict[str, Any]
@@ -41,6 +43,7 @@ class Watched:
     session: Session
     plan: SamplingPlan
     geometry: Geometry
+    kept_per_unit: int
     stage_seconds: dict[str, float]
     watch_seconds: float
     cold_seconds: float
@@ -75,6 +78,8 @@ class Runner:
         self._plain = self.settings.as_dict()
         self._fingerprint = fingerprint(self._plain)
         self._model: VideoLM | None = None
+        self._shape: Outline | None = None
+        self._drawn = False
         self._load_seconds: float | None = None
         self._open_seconds = 0.0
         self._memory: MemoryWatch | None = None
@@ -91,6 +96,12 @@ class Runner:
         began = time.perf_counter()
         clip = open_clip(source, settings.reader)
         self._open_seconds = time.perf_counter() - began
+        try:
+            if (shape := self._model or self._outline()) is not None:
+                kept_per_unit(self.methods, shape.geometry(clip.info.size, settings.pixels).tokens)
+        except VtcError:
+            clip.close()
+            raise
         return clip
 
     def identity(self, clip: Clip, question: Question) -> str | None:
@@ -105,6 +116,8 @@ class Runner:
             return
         from vtc_cli.models import load_model
 
+        if (outline := self._outline()) is not None:
+            check_model(self.methods, outline.info)
         settings = self.settings
         self.events.loading(settings.model)
         began = time.perf_counter()
@@ -162,9 +175,18 @@ class Runner:
             error=error,
         )
 
+    def _outline(self) -> Outline | None:
+        """The model's shape before it is loaded, where a method depends on it and the configuration is here."""
+        if not self._drawn:
+            self._drawn = True
+            if depends_on_model(self.methods):
+                self._shape = outline_of(self.settings, self._name_reason)
+        return self._shape
+
     def _take(self, model: VideoLM) -> None:
         from vtc_cli.report.memory import MemoryWatch
 
+        check_model(self.methods, model.info)
         self._model = model
         self._memory = MemoryWatch(model.info.device)
 
@@ -190,6 +212,7 @@ class Runner:
             units=None if plan.frames is None else -(-plan.frames // model.info.frames_per_unit),
             max_turn=room,
         )
+        kept = kept_per_unit(self.methods, geometry.tokens)
         self.events.watching(clip.info.source, clip.info, plan.frames)
         assert self._memory is not None
         self._memory.begin()
@@ -209,7 +232,7 @@ class Runner:
         watch_seconds = time.perf_counter() - began
         seconds = session.meter.seconds
         stages = {**seconds, "decode": beside["decode"], "preprocess": seconds["preprocess"] + beside["preprocess"]}
-        return Watched(session, plan, geometry, stages, watch_seconds, self._open_seconds + watch_seconds)
+        return Watched(session, plan, geometry, kept, stages, watch_seconds, self._open_seconds + watch_seconds)
 
     def _seen(self, frames: Iterator[Frame], session: Session) -> Iterator[Frame]:
         """The same frames; memory is read and progress told each time the engine comes back for the next."""
@@ -264,8 +287,7 @@ class Runner:
         )
 
     def _sampling(self, watched: Watched) -> Sampling:
-        plan, geometry, pruner = watched.plan, watched.geometry, self.methods.get("pruner")
-        tokens = geometry.tokens
+        plan, geometry = watched.plan, watched.geometry
         return Sampling(
             fps=plan.fps,
             start=plan.start,
@@ -274,8 +296,8 @@ class Runner:
             frames_per_unit=self._loaded().info.frames_per_unit,
             size=(geometry.size[1], geometry.size[0]),
             grid=geometry.grid,
-            tokens_per_unit=tokens,
-            kept_per_unit=tokens if pruner is None else pruner.method.budget(tokens),  # type: ignore[attr-defined]
+            tokens_per_unit=geometry.tokens,
+            kept_per_unit=watched.kept_per_unit,
         )
 
     def _cache(self, session: Session, answer: Answer) -> CacheFacts:

@@ -16,8 +16,12 @@ QUESTION_ROOM = 1024  # cache entries kept free for a question, besides those of
 AHEAD_BYTES = 128 * 2**20  # of pictures that may wait for the model
 
 
-def methods_of(settings: Settings) -> dict[str, Chosen]:
-    """The methods to run, by stage, the default cache policy among them. Raises UsageError."""
+def methods_of(settings: Settings, *, question_known: bool = True) -> dict[str, Chosen]:
+    """The methods to run, by stage, the default cache policy among them. Raises UsageError.
+
+    question_known: whether questions are there before the video is watched; where they come later, a method that
+    looks at them is refused.
+    """
     chosen = choose_all(settings.method)
     for stage, method in chosen.items():
         if stage not in STAGES:
@@ -25,6 +29,10 @@ def methods_of(settings: Settings) -> dict[str, Chosen]:
                 f"method `{method.name}` fills the stage `{stage}`, which answering does not run yet",
                 f"choose methods of the stages {' and '.join(STAGES)}",
             )
+        if not question_known and "query" in method.method.needs:
+            from vtc_cli.engine.prune import question_unknown
+
+            raise question_unknown(method.method, f"method `{method.name}`")
     if "cache" not in chosen:
         chosen["cache"] = choose(DEFAULT_CACHE)
     return chosen

@@ -20,16 +20,22 @@ from vtc_cli.models.weights import DTYPE_BYTES
 
 
 @dataclass(frozen=True)
-class Sketch:
-    """A checkpoint that has not been loaded. info: as the loaded model would report it."""
+class Outline:
+    """A checkpoint's shape from its configuration alone. info: as the loaded model would report it."""
 
     info: ModelInfo
     preprocessor: Preprocessor
-    prompt: Prompt
 
     def geometry(self, size: tuple[int, int], pixels: int | None = None) -> Geometry:
         """As `VideoLM.geometry`."""
         return self.preprocessor.geometry(size, pixels)
+
+
+@dataclass(frozen=True)
+class Sketch(Outline):
+    """A checkpoint that has not been loaded, and its prompt."""
+
+    prompt: Prompt
 
     def prefix(self, system: str | None = None) -> int:
         """Rows before the video."""
@@ -44,20 +50,14 @@ class Sketch:
         return len(self.prompt.closing(multiple_choice(text, choices) if choices else text))
 
 
-def sketch(folder: Path, placement: Placement, name: str, parameters: int) -> Sketch:
-    """Read a checkpoint folder's configuration and tokenizer; weights need not be there.
-
-    parameters: how many it has, which only the weights' headers or a catalog can tell.
-
-    Raises MachineError when a file is missing or unreadable, UsageError when no adapter knows the family.
-    """
-    from transformers import AutoConfig, AutoTokenizer
+def outline(folder: Path, placement: Placement, name: str, parameters: int) -> Outline:
+    """Read a checkpoint folder's configuration; neither weights nor tokenizer need be there. Raises as `sketch`."""
+    from transformers import AutoConfig
 
     family = family_of(read_config(folder), name)
     with quiet():
         try:
             config: Any = AutoConfig.from_pretrained(folder)
-            tokenizer = AutoTokenizer.from_pretrained(folder)
         except (OSError, ValueError) as error:
             raise MachineError(f"the configuration of {name} cannot be read: {error}") from error
     info = info_of(
@@ -69,4 +69,22 @@ def sketch(folder: Path, placement: Placement, name: str, parameters: int) -> Sk
         parameters=parameters,
         weight_bytes=parameters * DTYPE_BYTES[placement.dtype],
     )
-    return Sketch(info, Preprocessor.read(folder), Prompt(tokenizer, folder))
+    return Outline(info, Preprocessor.read(folder))
+
+
+def sketch(folder: Path, placement: Placement, name: str, parameters: int) -> Sketch:
+    """Read a checkpoint folder's configuration and tokenizer; weights need not be there.
+
+    parameters: how many it has, which only the weights' headers or a catalog can tell.
+
+    Raises MachineError when a file is missing or unreadable, UsageError when no adapter knows the family.
+    """
+    from transformers import AutoTokenizer
+
+    drawn = outline(folder, placement, name, parameters)
+    with quiet():
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+        except (OSError, ValueError) as error:
+            raise MachineError(f"the configuration of {name} cannot be read: {error}") from error
+    return Sketch(drawn.info, drawn.preprocessor, Prompt(tokenizer, folder))

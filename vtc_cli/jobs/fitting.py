@@ -1,0 +1,62 @@
+"""Whether the chosen methods can run with a model and a video, told before the model is loaded where that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from vtc_cli.errors import VtcError
+from vtc_cli.jobs.settings import Settings
+from vtc_cli.methods.registry import Chosen
+from vtc_cli.methods.stages import Method, TokenPruner
+
+if TYPE_CHECKING:
+    from vtc_cli.models.contract import ModelInfo
+    from vtc_cli.models.sketch import Outline
+
+
+def outline_of(settings: Settings, name_reason: str) -> Outline | None:
+    """The model of `settings` from its configuration; None where that is not here or not readable.
+
+    Whoever loads the model says what is wrong with it; nothing is raised here.
+    """
+    from vtc_cli.jobs.inventory import checkpoint_folder
+    from vtc_cli.jobs.plan import place
+    from vtc_cli.models.sketch import outline
+
+    try:
+        folder = checkpoint_folder(settings.model, settings.revision)
+        placement, parameters = place(settings, name_reason)
+        return outline(folder, placement, settings.model, parameters)
+    except VtcError:
+        return None
+
+
+def depends_on_model(methods: Mapping[str, Chosen]) -> bool:
+    """Whether any of the methods has options that one model may have and another not."""
+    return any(
+        chosen.stage == "pruner" or type(chosen.method).needs_on is not Method.needs_on for chosen in methods.values()
+    )
+
+
+def check_model(methods: Mapping[str, Chosen], info: ModelInfo) -> None:
+    """Raise UsageError for options of a method that this model cannot have."""
+    from vtc_cli.engine.prune import layers_of, needs_of
+
+    for chosen in methods.values():
+        needs = needs_of(chosen.method, info, chosen.name)
+        if chosen.stage == "pruner":
+            layers_of(needs, info.tower, f"method `{chosen.name}`")
+
+
+def kept_per_unit(methods: Mapping[str, Chosen], tokens: int) -> int:
+    """Visual rows of a unit that enter the language model, on average. Raises UsageError when the pruner refuses
+    units of that size."""
+    from vtc_cli.engine.prune import budget_of
+
+    chosen = methods.get("pruner")
+    if chosen is None:
+        return tokens
+    assert isinstance(chosen.method, TokenPruner)
+    budget_of(chosen.method, tokens, chosen.name)
+    return chosen.method.average(tokens)
