@@ -41,7 +41,8 @@ class Method(ABC):
     """Base of every method.
 
     stage: which stage it fills (set by the stage class). api: the contract it was written for.
-    needs: what must be computed for it: `query`, `attention:<layer>[,<layer>]`, `router`. A method that needs
+    needs: what must be computed for it: `query`, `attention:<layer>[,<layer>]`, `router`, and for a cache policy
+    `question:<rows>`, the attention of the question's last rows (`LayerView.attention`). A method that needs
     nothing costs nothing. instead: the method to name where the question is not known beforehand and this one needs it.
     """
 
@@ -49,6 +50,11 @@ class Method(ABC):
     api: ClassVar[int] = API
     needs: ClassVar[frozenset[str]] = frozenset()
     instead: ClassVar[str | None] = None
+
+    @classmethod
+    def by_question(cls) -> bool:
+        """Whether it looks at the question, so that a video must be watched once for each."""
+        return any(need == "query" or need.startswith("question:") for need in cls.needs)
 
     def needs_on(self, model: ModelInfo) -> frozenset[str]:
         """What must be computed for it on this model: `needs`, unless it depends on the model.
@@ -204,6 +210,9 @@ class LayerView:
 
     keys, values: [H, n, D], keys rotated. unit, patch: int32 [H, n]; patch is -1 at text rows (time tags).
     layer: 0-based index; layers: how many there are.
+    attention: fp32 [H, n], how much the question's last rows attend to each entry if they were put on top now: the mean
+    over these rows and over the query heads of a key head, 1 being all of a row's attention, the prefix and the
+    question itself included. None unless the policy needs `question:<rows>`.
     """
 
     keys: Tensor
@@ -212,6 +221,7 @@ class LayerView:
     patch: Tensor
     layer: int
     layers: int
+    attention: Tensor | None = None
 
 
 @dataclass
@@ -234,6 +244,17 @@ class CachePolicy(Method):
             raise ValueError(f"budget must be 0 (chosen by the engine) or more, not {self.budget}")
         if not 0 < self.target <= 1:
             raise ValueError(f"target must be above 0 and at most 1, not {self.target}")
+
+    def most_units(self) -> int | None:
+        """How many units the cache may hold, whatever their size; None for as many as the budget holds.
+
+        When one more would be too many, the cache is compacted before it comes in, and `wanted` says to how much.
+        """
+        return None
+
+    def wanted(self, view: LayerView, most: int) -> int:
+        """How many entries of this layer to keep, 0 to `most`: fewer only where the policy keeps whole units."""
+        return most
 
     @abstractmethod
     def select(self, view: LayerView, keep: int) -> Tensor:
