@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from vtc_cli.errors import UsageError as UsageError
     from vtc_cli.errors import VideoError as VideoError
     from vtc_cli.errors import VtcError as VtcError
+    from vtc_cli.methods.options import Bytes as Bytes
     from vtc_cli.methods.stages import CachePolicy as CachePolicy
     from vtc_cli.methods.stages import Calibration as Calibration
     from vtc_cli.methods.stages import FrameSampler as FrameSampler
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Answer": "engine.answer",
+    "Bytes": "methods.options",
     "CachePolicy": "methods.stages",
     "Calibration": "methods.stages",
     "Clip": "video.frame",
@@ -80,6 +82,7 @@ _HOMES = {
 
 __all__ = [
     "Answer",
+    "Bytes",
     "CachePolicy",
     "Calibration",
     "Clip",

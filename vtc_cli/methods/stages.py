@@ -42,8 +42,9 @@ class Method(ABC):
 
     stage: which stage it fills (set by the stage class). api: the contract it was written for.
     needs: what must be computed for it: `query`, `attention:<layer>[,<layer>]`, `router`, and for a cache policy
-    `question:<rows>`, the attention of the question's last rows (`LayerView.attention`). A method that needs
-    nothing costs nothing. instead: the method to name where the question is not known beforehand and this one needs it.
+    `question:<rows>`, the attention of the question's last rows (`LayerView.attention`), `unrotated`, the keys before
+    rotation, and `slots`: entries are re-numbered from 0 once a model with one-dimensional positions would pass its
+    context. A method that needs nothing costs nothing. instead: the method to name where the question is not known beforehand and this one needs it.
     """
 
     stage: ClassVar[str]
@@ -209,7 +210,10 @@ class LayerView:
     """The evictable entries of one layer of the slab (the pinned prefix is not shown).
 
     keys, values: [H, n, D], keys rotated. unit, patch: int32 [H, n]; patch is -1 at text rows (time tags).
-    layer: 0-based index; layers: how many there are.
+    layer: 0-based index; layers: how many there are. grid: (rows, columns) of a whole unit, through which `patch`
+    counts in raster order; a pruner may have left any part of it.
+    unrotated: computes the keys as they were before their positions turned them, fp32 [H, n, D]; for policies that
+    need `unrotated`. None where the model does not rotate keys.
     attention: fp32 [H, n], how much the question's last rows attend to each entry if they were put on top now: the mean
     over these rows and over the query heads of a key head, 1 being all of a row's attention, the prefix and the
     question itself included. None unless the policy needs `question:<rows>`.
@@ -222,6 +226,8 @@ class LayerView:
     layer: int
     layers: int
     attention: Tensor | None = None
+    grid: tuple[int, int] | None = None
+    unrotated: Callable[[], Tensor] | None = None
 
 
 @dataclass
@@ -244,6 +250,15 @@ class CachePolicy(Method):
             raise ValueError(f"budget must be 0 (chosen by the engine) or more, not {self.budget}")
         if not 0 < self.target <= 1:
             raise ValueError(f"target must be above 0 and at most 1, not {self.target}")
+
+    @property
+    def asked(self) -> int:
+        """The budget that the options ask for: entries, or `Bytes`; 0 lets the engine choose."""
+        return self.budget
+
+    def caveats(self, budget: int, unit: int) -> tuple[str, ...]:
+        """What is said with every answer when the cache holds `budget` entries and the first unit has `unit` rows."""
+        return ()
 
     def most_units(self) -> int | None:
         """How many units the cache may hold, whatever their size; None for as many as the budget holds.
