@@ -44,7 +44,8 @@ class Method(ABC):
     needs: what must be computed for it: `query`, `attention:<layer>[,<layer>]`, `router`, and for a cache policy
     `question:<rows>`, the attention of the question's last rows (`LayerView.attention`), `unrotated`, the keys before
     rotation, and `slots`: entries are re-numbered from 0 once a model with one-dimensional positions would pass its
-    context. A method that needs nothing costs nothing. instead: the method to name where the question is not known beforehand and this one needs it.
+    context. A method that needs nothing costs nothing.
+    instead: the method to name where the question is not known beforehand and this one needs it.
     """
 
     stage: ClassVar[str]
