@@ -42,7 +42,7 @@ def eager_weights(
 def test_scores_equal_the_full_attention_maps(
     model: Qwen3VL, folder: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(received, "_CHUNK_VALUES", chunk)
+    monkeypatch.setitem(received._CHUNK_VALUES, "cpu", chunk)
     images = random_pixels(6, 48, 64)
     geometry = model.geometry((64, 48), 64 * 48)
     units = encode(model, frames_of(images), geometry, capture=(4, 2))
@@ -66,7 +66,35 @@ def test_capturing_changes_nothing_and_leaves_nothing_behind(model: Qwen3VL) -> 
     assert plain[0].scores == {}
     for a, b in zip(plain, captured, strict=True):
         assert torch.equal(a.tokens, b.tokens)
-    assert not any(block.attn._forward_pre_hooks for block in model.model.model.visual.blocks)
+    for block in model.model.model.visual.blocks:
+        assert not block.attn._forward_pre_hooks
+        assert not block.attn.qkv._forward_hooks
+
+
+def test_the_tower_stays_on_its_fast_kernel(model: Qwen3VL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every layer, the captured ones too, still calls SDPA once per unit, and no eager attention runs."""
+    from transformers.models.qwen3_vl import modeling_qwen3_vl as library
+
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("eager attention was used")
+
+    calls: list[Any] = []
+    sdpa = torch.nn.functional.scaled_dot_product_attention
+    monkeypatch.setattr(library, "eager_attention_forward", refuse)
+    monkeypatch.setattr(
+        torch.nn.functional, "scaled_dot_product_attention", lambda *a, **k: (calls.append(a), sdpa(*a, **k))[1]
+    )
+    encode(model, frames_of(random_pixels(6, 48, 64)), model.geometry((64, 48), 64 * 48), capture=(2, 4))
+    assert len(calls) == 4 * 3
+
+
+def test_hooks_are_removed_when_the_tower_fails(model: Qwen3VL, monkeypatch: pytest.MonkeyPatch) -> None:
+    tower = model.model.model.visual
+    with pytest.raises(RuntimeError):  # noqa: SIM117
+        with received.received_attention(tower.blocks, (1,), units=1, merge=2, rotate=lambda q, k, cos, sin: (q, k)):
+            raise RuntimeError("out of memory")
+    assert not tower.blocks[0].attn._forward_pre_hooks
+    assert not tower.blocks[0].attn.qkv._forward_hooks
 
 
 @pytest.mark.parametrize("layer", [0, 5])
