@@ -65,7 +65,7 @@ class Session:
         if geometry is not None and pixels is not None:
             raise UsageError("geometry and pixels both fix the resolution: give one")
         policy = resolve(cache, CachePolicy)  # type: ignore[type-abstract]
-        asked = one_budget(budget, policy.asked if policy else 0)
+        asked = one_budget(budget, policy.asked_budget if policy else 0)
         self.model = model
         self.meter = meter or Meter(model.info.device)
         self.geometry = geometry

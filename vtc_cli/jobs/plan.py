@@ -254,7 +254,7 @@ def _span(sampling: SamplingPlan, info: ModelInfo, index: int) -> tuple[float, f
 def _asked(settings: Settings, chosen: dict[str, Chosen]) -> int | None:
     if settings.budget is not None:
         return settings.budget.amount
-    return chosen["cache"].method.asked or None  # type: ignore[attr-defined]
+    return chosen["cache"].method.asked_budget or None  # type: ignore[attr-defined]
 
 
 def _watch(

@@ -253,7 +253,7 @@ class CachePolicy(Method):
             raise ValueError(f"target must be above 0 and at most 1, not {self.target}")
 
     @property
-    def asked(self) -> int:
+    def asked_budget(self) -> int:
         """The budget that the options ask for: entries, or `Bytes`; 0 lets the engine choose."""
         return self.budget
 
