@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from vtc_baselines.rows import directions, wide
+from vtc_baselines.rows import cosines, directions, wide
 from vtc_baselines.share import SharePruner
 from vtc_cli import Kept, TokenPruner, Unit
 
@@ -47,7 +47,7 @@ def relevance(rows: Tensor, words: Tensor, sign: int = 1) -> Tensor:
 
     rows: [n, d], words: [m, d], both of length one. A millionth is added so that no token is out of the question.
     """
-    score = sign * (rows @ words.T).mean(-1)
+    score = sign * cosines(rows, words).mean(-1)
     low, high = score.aminmax()
     return (score - low + 1e-6) / (high - low) if high > low else torch.ones_like(score)
 

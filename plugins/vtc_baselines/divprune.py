@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vtc_baselines.rows import directions
+from vtc_baselines.rows import cosines, directions
 from vtc_baselines.share import SharePruner
 from vtc_cli import Kept, TokenPruner, Unit
 
@@ -27,7 +27,7 @@ class DivPruner(SharePruner, TokenPruner):
 
 def max_min(rows: Tensor, count: int) -> Tensor:
     """int64 [count], in the order chosen. rows: [n, d] of length one."""
-    distance = 1 - rows @ rows.T
+    distance = 1 - cosines(rows, rows)
     distance.fill_diagonal_(torch.inf)  # nobody is its own neighbour
     chosen = [distance.amin(1).argmax()] if len(rows) > 1 else [distance.new_zeros((), dtype=torch.int64)]
     nearest = distance[chosen[0]].clone()

@@ -28,6 +28,16 @@ def directions(unit: Unit) -> Tensor:
     return normalize(wide(unit.tokens, f"the rows of unit {unit.index}"), dim=-1, eps=1e-12)
 
 
+def cosines(one: Tensor, other: Tensor) -> Tensor:
+    """[n, m] cosines of rows of length one, [n, d] and [m, d].
+
+    Rounded to a few units in the last place: a matrix product may round the cosines of equal rows apart, and ties that
+    should go to the earlier token would be decided by its blocking.
+    """
+    step = 8 * torch.finfo(one.dtype).eps
+    return (one @ other.T / step).round() * step
+
+
 def largest(score: Tensor, count: int) -> Tensor:
     """int64 [count], ascending: the places of the largest scores; of equal ones the earlier."""
     return score.argsort(descending=True, stable=True)[:count].sort().values

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from vtc_baselines.rows import directions, largest, wide
+from vtc_baselines.rows import cosines, directions, largest, wide
 from vtc_baselines.share import SharePruner
 from vtc_cli import Kept, ModelInfo, TokenPruner, Unit
 
@@ -67,7 +67,7 @@ def merge_rest(unit: Unit, rest: Tensor, count: int, how: str) -> tuple[Tensor, 
     chosen[:: max(1, len(rest) // count)][:count] = True
     targets, others = rest[chosen], rest[~chosen]
     rows, tokens = directions(unit), wide(unit.tokens, f"the rows of unit {unit.index}")
-    joins = (rows[others] @ rows[targets].T).argmax(-1)
+    joins = cosines(rows[others], rows[targets]).argmax(-1)
     member = one_hot(joins, count).to(tokens).T  # a product, since adding by index is not repeatable on every device
     total, joined = member @ tokens[others], member.sum(1, keepdim=True)
     if how == "mean":
