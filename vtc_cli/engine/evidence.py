@@ -27,7 +27,7 @@ from vtc_cli.engine.slab import Slab
 _INSTALLING = threading.Lock()
 
 # Arguments that change the weights in ways not recomputed here: with any of them there is no evidence, not a wrong one.
-_UNSUPPORTED = ("softcap", "position_bias", "s_aux", "sliding_window")
+UNSUPPORTED = ("softcap", "position_bias", "s_aux", "sliding_window")
 
 
 class Attended:
@@ -35,7 +35,8 @@ class Attended:
 
     def __init__(self, slab: Slab):
         first = len(slab.blocks) // 2
-        self._wanted = {layer.keys.data_ptr(): layer for layer in slab.blocks[first:] if layer.is_initialized}
+        self._slab = slab
+        self._wanted = {id(layer) for layer in slab.blocks[first:] if layer.is_initialized}
         self._expected = len(slab.blocks) - first
         self._seen: set[int] = set()
         self._mass = torch.zeros(0, dtype=torch.float64)
@@ -44,10 +45,10 @@ class Attended:
 
     def observe(self, query: Tensor, key: Tensor, options: Mapping[str, Any]) -> None:
         """Add one layer's weights. query: [1, heads, q, D]; key: the slab's view [1, H, held, D]."""
-        layer = self._wanted.get(key.data_ptr())
-        if layer is None:
+        layer = self._slab.owner(key)
+        if layer is None or id(layer) not in self._wanted:
             return
-        if any(options.get(name) is not None for name in _UNSUPPORTED) or key.shape[-2] != layer.held:
+        if any(options.get(name) is not None for name in UNSUPPORTED) or key.shape[-2] != layer.held:
             self._failed = True
             return
         heads, held, width = key.shape[1], key.shape[2], key.shape[3]
@@ -55,7 +56,7 @@ class Attended:
         scaling = options.get("scaling")
         scores = (rows @ key[0].transpose(-1, -2)).float() * (width**-0.5 if scaling is None else scaling)
         weights = scores.softmax(-1).mean(1)  # [H, held]: all query heads have equal shares of a key head
-        self._seen.add(key.data_ptr())
+        self._seen.add(id(layer))
         visual = (layer.patch[:, :held] >= 0).cpu()
         unit, share = layer.unit[:, :held].cpu().long()[visual], weights.cpu().double()[visual]
         if len(unit):
@@ -97,18 +98,28 @@ def attending(slab: Slab, attention: str) -> Iterator[Attended]:
     attention: the implementation the model runs, as transformers names it (`ModelInfo.attention`).
     """
     gathered = Attended(slab)
+    with observing(gathered.observe, attention):
+        yield gathered
+
+
+@contextmanager
+def observing(observe: Callable[[Tensor, Tensor, Mapping[str, Any]], None], attention: str) -> Iterator[None]:
+    """Show `observe` the queries and keys of every attention layer that runs in the block, after it has run.
+
+    observe: called with query [1, heads, q, D], key [1, H, kv, D] and the options of the attention function.
+    """
     with _INSTALLING:
         plain = _function(attention)
 
         def wrapped(module: nn.Module, query: Tensor, key: Tensor, *args: Any, **options: Any) -> Any:
             result = plain(module)(module, query, key, *args, **options)
-            gathered.observe(query, key, options)
+            observe(query, key, options)
             return result
 
         before = ALL_ATTENTION_FUNCTIONS._local_mapping.get(attention)
         ALL_ATTENTION_FUNCTIONS[attention] = wrapped
         try:
-            yield gathered
+            yield
         finally:
             if before is None:
                 del ALL_ATTENTION_FUNCTIONS[attention]
