@@ -136,13 +136,12 @@ class Runner:
     def answer(self, clip: Clip, questions: Sequence[Question]) -> Iterator[Record]:
         """One record per question, in order.
 
-        The video is watched once for all of them, unless the pruner looks at the question: then once for each.
+        The video is watched once for all of them, unless a method looks at the question: then once for each.
         Raises VtcError.
         """
         self.prepare()
         room = self._room(questions)
-        pruner = self.methods.get("pruner")
-        if pruner is not None and "query" in pruner.method.needs:
+        if any(chosen.method.by_question() for chosen in self.methods.values()):
             for question in questions:
                 yield self._ask(clip, self._watch(clip, question.text, room), question, first=True)
             return
