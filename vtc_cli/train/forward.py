@@ -138,14 +138,14 @@ def read(
 ) -> Tensor:
     """The decoder on sequences of one layout: hidden states [B, L, d] after the final norm.
 
-    embeds: [B, L, d]; positions: int64 [3, L]; mask: [L, L] added to the logits; visual: int64 [m] columns that
-    hold visual rows; deep: [B, m, d] each, added after the first layers.
+    embeds: [B, L, d]; positions: int64 [3, B, L]; mask: [B, 1, 1, L, L] added to the logits; visual: int64 [m]
+    columns that hold visual rows; deep: [B, m, d] each, added after the first layers.
     """
     x = embeds
-    cos, sin = decoder.rotary_emb(x, positions[:, None])
+    cos, sin = (part[:, None] for part in decoder.rotary_emb(x, positions))
     config = decoder.config
     for index, layer in enumerate(decoder.layers):
-        x = blocks.decoder(layer, x, cos[0], sin[0], mask, config.num_attention_heads, config.num_key_value_heads)
+        x = blocks.decoder(layer, x, cos, sin, mask, config.num_attention_heads, config.num_key_value_heads)
         if index < len(deep):
             x = x.index_add(1, visual, deep[index])
     return _rms_norm(decoder.norm, x)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 SIZES = ((128, 128), (96, 160), (160, 96))  # (height, width); all multiples of a token's 16 pixels
 SIZE_ODDS = (0.6, 0.32, 0.08)
+WORN = 0.35  # share of the films that go through a lossy codec
 
 
 def random_size(rng: np.random.Generator) -> tuple[int, int]:
@@ -40,6 +43,18 @@ def batches(make: Callable[[int], Any], first: int, last: int, workers: int = 1)
         prefetch_factor=4 if workers else None,
     )
     yield from loader
+
+
+def compressed(frames: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The same frames after a lossy codec, at a quality drawn from bad to good. frames: uint8 [n, H, W, 3]."""
+    from PIL import Image
+
+    quality, out = int(rng.integers(25, 90)), np.empty_like(frames)
+    for index, frame in enumerate(frames):
+        file = BytesIO()
+        Image.fromarray(frame).save(file, "JPEG", quality=quality)
+        out[index] = np.asarray(Image.open(file))
+    return out
 
 
 def to_input(frames: Tensor, rng: np.random.Generator, dtype: torch.dtype) -> Tensor:

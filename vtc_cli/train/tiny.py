@@ -22,11 +22,16 @@ from vtc_cli.train.language import language_batch, language_loss
 from vtc_cli.train.loop import Stage, run
 from vtc_cli.train.tokenizer import make_tokenizer, special_ids
 from vtc_cli.train.vision import Heads, vision_batch, vision_loss
+from vtc_cli.train.warm import warm_start
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the weights. steps per stage; units: per step; peak: highest learning rate."""
+    """Everything that decides the weights.
+
+    steps per stage; units: per step; peak: highest learning rate; begin_from: checkpoint folder whose weights a run
+    begins with, random ones when it is empty.
+    """
 
     vision_steps: int = 1300
     language_steps: int = 1500
@@ -37,6 +42,7 @@ class Recipe:
     hidden: int = 192
     layers: int = 8
     text_hidden: int = 256
+    begin_from: str = ""
 
 
 def start(folder: Path, recipe: Recipe) -> Any:
@@ -44,7 +50,10 @@ def start(folder: Path, recipe: Recipe) -> Any:
     if not (folder / "tokenizer.json").exists():
         make_tokenizer(folder)
     sizes = {name: getattr(recipe, name) for name in ("depth", "hidden", "layers", "text_hidden", "seed")}
-    return build(special_ids(folder), **sizes)
+    model = build(special_ids(folder), **sizes)
+    if recipe.begin_from:
+        warm_start(model, folder, Path(recipe.begin_from))
+    return model
 
 
 def train_vision(folder: Path, recipe: Recipe, device: torch.device, blocks: Blocks) -> None:

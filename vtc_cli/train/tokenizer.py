@@ -28,22 +28,21 @@ CHAT_TEMPLATE = (
 )
 
 
-def corpus(films: int = 3000) -> Iterator[str]:
+def corpus(films: int = 2500) -> Iterator[str]:
     """Questions, answers and time tags of the training world, in the prompt's own layout."""
-    from vtc_cli.train.world.film import make_film
-    from vtc_cli.train.world.questions import ask_some
+    from vtc_cli.train.world import ask_some, make_film
 
     for seed in range(films):
         rng = np.random.default_rng(seed)
-        for question in ask_some(make_film(seed, duration=4.0), rng, 12):
+        film = make_film(seed, duration=6.0, scenes=1 + 2 * (seed % 2))
+        for question in ask_some(film, rng, 14):
             yield f"user\n<{rng.uniform(0, 4000):.1f} seconds>{question.text}\nassistant\n{question.answer}"
-            letters = "ABCDEF"
-            options = rng.permutation(question.options)[:4]
-            yield "".join(f"\n{letter}. {option}" for letter, option in zip(letters, options, strict=False))
+            options = rng.permutation(question.options)[:4] if question.options else []
+            yield "".join(f"\n{letter}. {option}" for letter, option in zip("ABCD", options, strict=False))
     yield from ("What happens?", "Describe the video.", "Answer with the letter of the correct option only.") * 20
 
 
-def make_tokenizer(folder: Path, vocabulary: int = 512) -> None:
+def make_tokenizer(folder: Path, vocabulary: int = 1024) -> None:
     """Train the tokenizer and write tokenizer.json, tokenizer_config.json and chat_template.jinja into `folder`."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 

@@ -1,7 +1,7 @@
 """First stage: the tower learns what is in every cell, from dense labels.
 
-Each language-model token is asked four things about its own cell: what kind of thing, which colour, which
-motion, which digit. Sixty answers a unit instead of one an episode is what makes this stage short. The
+Each language-model token is asked five things about its own cell: what kind of thing, which colour, which
+motion, which digit, which word. Sixty answers a unit instead of one an episode is what makes this stage short. The
 heads are thrown away; DeepStack rows are asked too, so that they carry something.
 """
 
@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from vtc_cli.train import forward
 from vtc_cli.train.architecture import CELL, MERGE, PATCH
-from vtc_cli.train.stream import random_size, to_input
-from vtc_cli.train.world.film import make_film
-from vtc_cli.train.world.render import CHANNELS, IGNORE, unit_at
+from vtc_cli.train.stream import WORN, compressed, random_size, to_input
+from vtc_cli.train.world.labels import CHANNELS, IGNORE, unit_at
+from vtc_cli.train.world.shoot import make_film
 
 
 def vision_batch(step: int, units: int = 24, split: str = "train") -> tuple[Tensor, Tensor]:
@@ -26,11 +26,12 @@ def vision_batch(step: int, units: int = 24, split: str = "train") -> tuple[Tens
     frames, labels = [], []
     for index in range(units):
         duration = float(rng.uniform(2.5, 10))
-        film = make_film(step * units + index, split, duration, aspect=size[1] / size[0], max_things=5)
+        scenes = int(duration // 3) if rng.random() < 0.2 else 1  # some pairs of frames lie on both sides of a cut
+        film = make_film(step * units + index, split, duration, max(1, scenes), size[1] / size[0])
         gap = float(rng.choice([0.5, 1.0, 1.0, 1.0, 2.0]))
         start = float(rng.uniform(0, duration - gap))
         pair, truth = unit_at(film, (start, start + gap), size, CELL)
-        frames.append(pair)
+        frames.append(compressed(pair, rng) if rng.random() < WORN else pair)
         labels.append(truth.reshape(-1, len(CHANNELS)))
     return torch.from_numpy(np.stack(frames)), torch.from_numpy(np.stack(labels))
 

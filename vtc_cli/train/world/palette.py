@@ -1,4 +1,4 @@
-"""The words of the world: what things can look like and how they can move."""
+"""The words of the world: what things can look like, how they can move, and what only tests show."""
 
 from __future__ import annotations
 
@@ -20,4 +20,23 @@ MOTIONS: dict[str, tuple[int, int]] = {  # words -> (dx, dy) of the picture, y d
     "down": (0, 1),
     "still": (0, 0),
 }
-BACKGROUNDS = ("plain", "gradient", "stripes", "clouds", "clutter", "noise")
+TEXTURES = ("flat", "striped", "dotted", "shaded")
+WORDS = ("stop", "exit", "open", "help", "taxi", "cafe", "bank", "park", "fire", "sale", "wait", "home")
+
+SPLITS = {"train": 0, "validation": 1, "test": 2}
+# No family is shared between splits: what a model learnt about one background says nothing about another.
+BACKGROUNDS: dict[str, tuple[str, ...]] = {
+    "train": ("plain", "gradient", "stripes", "clouds", "clutter", "noise", "fog"),
+    "validation": ("checks", "waves"),
+    "test": ("hills", "bokeh", "bricks"),
+}
+
+Pair = tuple[str, str]  # (colour, shape)
+PAIRS: tuple[Pair, ...] = tuple((colour, shape) for colour in COLOURS for shape in SHAPES)
+# One shape of every colour is never shown, nor named, outside the test split.
+HELD_OUT: frozenset[Pair] = frozenset((colour, SHAPES[(index * 5 + 2) % 6]) for index, colour in enumerate(COLOURS))
+
+
+def allowed_pairs(split: str) -> tuple[Pair, ...]:
+    """The colour-shape pairs a split may show or name."""
+    return PAIRS if split == "test" else tuple(pair for pair in PAIRS if pair not in HELD_OUT)

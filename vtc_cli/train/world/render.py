@@ -1,23 +1,33 @@
-"""Films to pictures, label maps and files."""
+"""Films to pictures: what every frame looks like, and which piece of it is what."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vtc_cli.train.world.background import draw_background
-from vtc_cli.train.world.drawing import digit_mask, paint, shape_mask
-from vtc_cli.train.world.film import Film, Scene
-from vtc_cli.train.world.palette import COLOURS, MOTIONS, SHAPES
+from vtc_cli.train.world.drawing import Mask, paint, shape_piece
+from vtc_cli.train.world.film import Camera, Caption, Film, Post, Scene, Thing
+from vtc_cli.train.world.font import text_mask
+from vtc_cli.train.world.palette import COLOURS
 
-# Label channels of `label_map`; 0 is "nothing here" in each, IGNORE marks cells too mixed to judge.
-CHANNELS = {"kind": len(SHAPES) + 2, "colour": len(COLOURS) + 1, "motion": len(MOTIONS) + 1, "digit": 11}
-IGNORE = -100
+MARGIN = 1.5  # a moving camera's background is this much larger than the picture
 _DARK = np.array([18, 18, 18], np.float32)
 _LIGHT = np.array([250, 250, 245], np.float32)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One thing, post or caption as it lies on a frame. mask: coverage [h, w] (a caption's is its whole box)."""
+
+    what: Thing | Post | Caption
+    mask: Mask
+    corner: tuple[int, int]
+    shade: Mask
+    ink: Mask | None = None
 
 
 @lru_cache(maxsize=8)
@@ -25,114 +35,77 @@ def _background(family: str, seed: int, size: tuple[int, int]) -> NDArray[np.flo
     return draw_background(family, seed, size)
 
 
-def _masks(film: Film, scene: Scene, time: float, size: tuple[int, int]) -> list[tuple]:
-    """(index, mask, corner) of everything on screen, back to front; index -1 is the digit's ink, -2 its surround."""
-    scale = min(size)
-    found = []
-    for index, thing in enumerate(scene.things):
+def shown_at(film: Film, time: float, size: tuple[int, int]) -> list[Shown]:
+    """Everything on screen at `time` seconds, back to front. size: (height, width) pixels."""
+    scene, scale = film.scene_at(time), min(size)
+    found: list[Shown] = []
+    for thing in scene.things:
         x, y = thing.at(time - scene.start)
-        mask, corner = shape_mask(thing.shape, (x * scale, y * scale), thing.radius * scale, thing.turn, size)
-        found.append((index, mask, corner))
-    digit = scene.digit
-    if digit is not None and digit.start <= time < digit.end:
-        centre = (digit.centre[0] * scale, digit.centre[1] * scale)
-        ink, surround, corner = digit_mask(digit.value, centre, digit.height * scale, size)
-        found += [(-2, surround, corner), (-1, ink, corner)]
+        piece = shape_piece(thing.shape, (x * scale, y * scale), thing.radius * scale, thing.turn, size, thing.texture)
+        found.append(Shown(thing, piece.mask, piece.corner, piece.shade))
+    if scene.post is not None:
+        found.append(_post(scene.post, scale, size))
+    caption = scene.caption
+    if caption is not None and caption.start <= time < caption.end:
+        centre = (caption.centre[0] * scale, caption.centre[1] * scale)
+        ink, corner = text_mask(caption.text.upper(), centre, caption.height * scale, size)
+        found.append(Shown(caption, np.ones_like(ink), corner, np.ones((1, 1), np.float32), ink))
     return found
+
+
+def _post(post: Post, scale: int, size: tuple[int, int]) -> Shown:
+    low, high = (round((post.centre + side * post.width / 2) * scale) for side in (-1, 1))
+    if post.upright:
+        mask = np.ones((size[0], max(0, min(high, size[1]) - max(low, 0))), np.float32)
+        corner = (0, max(low, 0))
+    else:
+        mask = np.ones((max(0, min(high, size[0]) - max(low, 0)), size[1]), np.float32)
+        corner = (max(low, 0), 0)
+    return Shown(post, mask, corner, np.ones((1, 1), np.float32))
 
 
 def frame_at(film: Film, time: float, size: tuple[int, int]) -> NDArray[np.uint8]:
     """The picture at `time` seconds, uint8 [H, W, 3]. size: (height, width) pixels."""
+    return draw(film, time, size, shown_at(film, time, size))
+
+
+def draw(film: Film, time: float, size: tuple[int, int], shown: list[Shown]) -> NDArray[np.uint8]:
+    """The picture at `time` seconds from what is shown then (`shown_at`), uint8 [H, W, 3]."""
     scene = film.scene_at(time)
-    return _draw(film, scene, time, size, _masks(film, scene, time, size))
-
-
-def _draw(film: Film, scene: Scene, time: float, size: tuple[int, int], masks: list[tuple]) -> NDArray[np.uint8]:
-    canvas = _background(scene.background, scene.background_seed, size).copy()
-    for index, mask, corner in masks:
-        if index == -2:
-            paint(canvas, mask * 0.75, corner, _DARK)
-        elif index == -1:
-            paint(canvas, mask, corner, _LIGHT)
+    canvas = _place(scene, time, size)
+    for item in shown:
+        if isinstance(item.what, Thing):
+            colour = np.array(COLOURS[item.what.colour], np.float32) * item.what.tint
+            paint(canvas, item.mask, item.corner, item.shade[..., None] * colour)
+        elif isinstance(item.what, Post):
+            paint(canvas, item.mask, item.corner, np.full(3, item.what.grey, np.float32))
         else:
-            thing = scene.things[index]
-            paint(canvas, mask, corner, np.array(COLOURS[thing.colour], np.float32) * thing.tint)
+            ink, box = (_DARK, _LIGHT) if item.what.inverted else (_LIGHT, _DARK)
+            paint(canvas, item.mask * np.float32(0.75), item.corner, box)
+            paint(canvas, item.ink if item.ink is not None else item.mask, item.corner, ink)
+    if film.light.swing:
+        wave = np.sin(2 * np.pi * time / film.light.period + film.light.phase)
+        canvas *= np.float32(1 + film.light.swing * wave)
     if film.grain:
         rng = np.random.default_rng((*film.seed, int(time * 1000)))
         canvas += rng.standard_normal(size, dtype=np.float32)[..., None] * np.float32(film.grain)
-    return np.clip(canvas, 0, 255).astype(np.uint8)
+    return np.clip(canvas, 0, 255, out=canvas).astype(np.uint8)
 
 
-def unit_at(
-    film: Film, times: tuple[float, float], size: tuple[int, int], cell: int
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Two frames and their label map in one pass: (uint8 [2, H, W, 3], int64 [rows, columns, channels])."""
-    frames, per_frame = [], []
-    for time in times:
-        scene = film.scene_at(time)
-        masks = _masks(film, scene, time, size)
-        frames.append(_draw(film, scene, time, size, masks))
-        per_frame.append((scene, masks))
-    return np.stack(frames), _labels(per_frame, size, cell)
+def _place(scene: Scene, time: float, size: tuple[int, int]) -> NDArray[np.float32]:
+    """The background as the camera sees it, a copy to paint on; the camera is centred half-way through a scene."""
+    camera, elapsed = scene.camera, time - (scene.start + scene.end) / 2
+    if not camera.moves:
+        return _background(scene.background, scene.background_seed, size).copy()
+    large = (round(size[0] * MARGIN), round(size[1] * MARGIN))
+    wide = _background(scene.background, scene.background_seed, large)
+    rows, columns = (_window(camera, elapsed, size, large, axis) for axis in (0, 1))
+    return wide[rows[:, None], columns[None, :]]
 
 
-def label_map(film: Film, times: tuple[float, float], size: tuple[int, int], cell: int) -> NDArray[np.int64]:
-    """Truth per cell of `cell` x `cell` pixels for a pair of frames: int64 [rows, columns, len(CHANNELS)]."""
-    scenes = [film.scene_at(time) for time in times]
-    pairs = [(scene, _masks(film, scene, time, size)) for scene, time in zip(scenes, times, strict=True)]
-    return _labels(pairs, size, cell)
-
-
-def _labels(per_frame: list[tuple[Scene, list[tuple]]], size: tuple[int, int], cell: int) -> NDArray[np.int64]:
-    rows, columns = size[0] // cell, size[1] // cell
-    best = np.full((rows, columns), 0.05, np.float32)
-    labels = np.zeros((rows, columns, len(CHANNELS)), np.int64)
-    for scene, masks in per_frame:
-        for index, mask, corner in masks:
-            if index == -1 or mask.size == 0:
-                continue
-            share = _share(mask, corner, rows, columns, cell)
-            if index == -2:
-                assert scene.digit is not None
-                value = (len(SHAPES) + 1, 0, 0, scene.digit.value + 1)
-                share = share * 2  # a digit covers what is under it
-            else:
-                thing = scene.things[index]
-                value = (
-                    SHAPES.index(thing.shape) + 1,
-                    list(COLOURS).index(thing.colour) + 1,
-                    list(MOTIONS).index(thing.motion) + 1,
-                    0,
-                )
-            wins = share > best
-            labels[wins] = value
-            best = np.where(wins, share, best)
-    labels[(best > 0.05) & (best < 0.15)] = IGNORE
-    return labels
-
-
-def _share(mask: NDArray[np.float32], corner: tuple[int, int], rows: int, columns: int, cell: int) -> NDArray:
-    """Share of each cell that a mask covers: [rows, columns]."""
-    top, left = corner
-    high, low = top // cell, left // cell
-    bottom, right = -(-(top + mask.shape[0]) // cell), -(-(left + mask.shape[1]) // cell)
-    padded = np.zeros(((bottom - high) * cell, (right - low) * cell), np.float32)
-    padded[top - high * cell :, left - low * cell :][: mask.shape[0], : mask.shape[1]] = mask
-    blocks = padded.reshape(bottom - high, cell, right - low, cell).mean((1, 3))
-    share = np.zeros((rows, columns), np.float32)
-    share[high:bottom, low:right] = blocks[: rows - high, : columns - low]
-    return share
-
-
-def write_mp4(film: Film, path: str | Path, fps: int = 15, height: int = 384, crf: int = 20) -> None:
-    """Render a film to an H.264 mp4. height: pixels; the width follows the film's aspect, both even."""
-    import av
-
-    size = (height // 2 * 2, round(height * film.aspect / 2) * 2)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=fps, options={"crf": str(crf), "preset": "veryfast"})
-        stream.width, stream.height, stream.pix_fmt = size[1], size[0], "yuv420p"
-        for index in range(max(1, round(film.duration * fps))):
-            picture = av.VideoFrame.from_ndarray(frame_at(film, index / fps, size), format="rgb24")
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode())
+def _window(camera: Camera, elapsed: float, size: tuple[int, int], large: tuple[int, int], axis: int) -> NDArray:
+    """Which rows (axis 0) or columns (1) of the large background are in view; the edge repeats past its end."""
+    zoom = min(max(1 + camera.zoom * elapsed, 0.85), 1.2)
+    shift = camera.pan[1 - axis] * elapsed * min(size)
+    at = large[axis] / 2 + shift + (np.arange(size[axis], dtype=np.float32) + 0.5 - size[axis] / 2) / zoom
+    return np.clip(at.astype(int), 0, large[axis] - 1)

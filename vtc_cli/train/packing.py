@@ -1,0 +1,121 @@
+"""How a film and many questions about it share one sequence.
+
+Every question sees the film and itself, not the other questions, and sits at the positions it would have if it
+were the only one, so the film is paid for once. Questions follow each other without padding; only the ends of a
+batch's sequences are padded, by less than a question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vtc_cli.models.prompt import time_tag
+
+UNLEARNT = -100  # target of a token that nothing is learnt from
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What every sequence of a batch begins with.
+
+    ids: int64 [P]; positions: int64 [3, P]; visual: int64 [m], where visual rows go; cursor: next position.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    visual: Tensor
+    cursor: int
+
+    def to(self, device: torch.device) -> Layout:
+        """The same layout on a device."""
+        return Layout(self.ids.to(device), self.positions.to(device), self.visual.to(device), self.cursor)
+
+
+def layout(tokenizer: Any, times: list[tuple[float, float]], grid: tuple[int, int], skip: int) -> Layout:
+    """The prompt up to the question.
+
+    times: (first, last) seconds of each unit. skip: positions left out after the prefix, as eviction leaves them.
+    """
+    ids: list[int] = []
+    columns: list[Tensor] = []
+    visual: list[int] = []
+    cursor = 0
+
+    def write(text: str) -> None:
+        nonlocal cursor
+        tokens = tokenizer.encode(text).ids
+        ids.extend(tokens)
+        columns.append((cursor + torch.arange(len(tokens))).expand(3, -1))
+        cursor += len(tokens)
+
+    rows, across = grid
+    cells = torch.arange(rows * across)
+    pad = tokenizer.token_to_id("<|video_pad|>")
+    write("<|im_start|>user\n<|vision_start|>")
+    cursor += skip
+    for tag in times:
+        write(f"{time_tag(*tag)}<|vision_start|>")
+        visual.extend(range(len(ids), len(ids) + len(cells)))
+        ids.extend([pad] * len(cells))
+        columns.append(cursor + torch.stack([torch.zeros_like(cells), cells // across, cells % across]))
+        cursor += max(grid)
+        write("<|vision_end|>")
+    return Layout(torch.tensor(ids), torch.cat(columns, dim=1), torch.tensor(visual), cursor)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A question and its answer as token ids. kind: index of its skill."""
+
+    asked: Sequence[int]
+    answer: Sequence[int]
+    kind: int
+
+    def __len__(self) -> int:
+        return len(self.asked) + len(self.answer) - 1  # the answer's last token is only ever a target
+
+
+def exchange(tokenizer: Any, question: str, answer: str, kind: int) -> Exchange:
+    """What follows the film when a question is asked and answered, as the chat template writes it."""
+    asked = tokenizer.encode(f"<|vision_end|>{question}<|im_end|>\n<|im_start|>assistant\n").ids
+    return Exchange(asked, tokenizer.encode(f"{answer}<|im_end|>").ids, kind)
+
+
+def pack(films: Sequence[Sequence[Exchange]]) -> Mapping[str, Tensor]:
+    """The questions of every film behind each other.
+
+    Returns int64 [B, S] each: `ids`; `offset`, positions after the film; `slot`, which question of the film (-1 where
+    padded); `targets` (UNLEARNT where nothing is learnt); and `kind` [B, Q], -1 where a film has fewer questions.
+    """
+    longest = max(sum(len(item) for item in exchanges) for exchanges in films)
+    most = max(len(exchanges) for exchanges in films)
+    shape = (len(films), longest)
+    ids, offset = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
+    slot, targets = torch.full(shape, -1), torch.full(shape, UNLEARNT)
+    kind = torch.full((len(films), most), -1)
+    for film, exchanges in enumerate(films):
+        at = 0
+        for index, item in enumerate(exchanges):
+            whole, end = [*item.asked, *item.answer], at + len(item)
+            ids[film, at:end] = torch.tensor(whole[:-1])
+            offset[film, at:end] = torch.arange(len(item))
+            slot[film, at:end] = index
+            targets[film, at + len(item.asked) - 1 : end] = torch.tensor(item.answer)
+            kind[film, index] = item.kind
+            at = end
+    return {"ids": ids, "offset": offset, "slot": slot, "targets": targets, "kind": kind}
+
+
+def visible(prefix: int, slot: Tensor, dtype: torch.dtype) -> Tensor:
+    """Additive mask [B, 1, 1, L, L]: causal, and questions blind to each other. slot: int64 [B, S] of `pack`."""
+    batch, asked = slot.shape
+    total = prefix + asked
+    allowed = torch.ones(total, total, dtype=torch.bool, device=slot.device).tril().repeat(batch, 1, 1)
+    allowed[:, prefix:, prefix:] &= slot[:, :, None] == slot[:, None, :]
+    mask = torch.zeros(allowed.shape, dtype=dtype, device=slot.device)
+    return mask.masked_fill_(~allowed, float("-inf"))[:, None, None]
