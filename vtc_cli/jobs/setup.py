@@ -29,7 +29,7 @@ def methods_of(settings: Settings, *, question_known: bool = True) -> dict[str, 
                 f"method `{method.name}` fills the stage `{stage}`, which answering does not run yet",
                 f"choose methods of the stages {' and '.join(STAGES)}",
             )
-        if not question_known and "query" in method.method.needs:
+        if not question_known and method.method.by_question():
             from vtc_cli.engine.prune import question_unknown
 
             raise question_unknown(method.method, f"method `{method.name}`")
