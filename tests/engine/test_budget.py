@@ -118,6 +118,12 @@ def test_sums_of_forwards() -> None:
     meter.forward("prefill", 2, 13, times=2, logits=1)
     assert meter.sums["prefill"] == {
         "forwards": 3, "rows": 7, "cached": 30 + 52, "triangle": 6 + 6, "square": 9 + 8, "logits": 3,
+        "spared_rows": 0, "spared_cached": 0, "spared_triangle": 0, "spared_square": 0,
+    }  # fmt: skip
+    meter.forward("question", 4, 10, layers=[(4, 10), (4, 8), (1, 20)])
+    assert meter.sums["question"] == {
+        "forwards": 1, "rows": 4, "cached": 40, "triangle": 10, "square": 16, "logits": 0,
+        "spared_rows": 3, "spared_cached": 3 * 40 - 40 - 32 - 20, "spared_triangle": 10 - 1, "spared_square": 16 - 1,
     }  # fmt: skip
     meter.peak("kv_bytes", 5)
     meter.peak("kv_bytes", 3)

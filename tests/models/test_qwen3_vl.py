@@ -193,11 +193,6 @@ def test_spans_say_which_rows_belong_to_which_unit(model: Qwen3VL) -> None:
     assert (spans[2].cursor.units, spans[-1].cursor.video) == (2, None)
 
 
-def test_layer_policies_are_refused_by_name(model: Qwen3VL) -> None:
-    with pytest.raises(UsageError, match="does not run layer policies yet"):
-        model.forward(model.open(Cursor()), DynamicCache(), layers=object())
-
-
 def test_labels_stop_ids_and_text(model: Qwen3VL) -> None:
     ids = model.label_ids(["A", "B", "C"])
     assert [model.text([token]) for token in ids] == ["A", "B", "C"]

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from vtc_cli.engine.budget import ROWS_MARGIN, Allowance, allow
 from vtc_cli.engine.heap import give_back
+from vtc_cli.engine.layering import Kind, Layering
 from vtc_cli.engine.meter import Meter
-from vtc_cli.engine.slab import Slab
+from vtc_cli.engine.prune import needs_of
+from vtc_cli.engine.question_attention import QuestionAttention
+from vtc_cli.engine.slab import Mark, Slab
 from vtc_cli.errors import MachineError, UsageError, VtcError
 from vtc_cli.methods.stages import CachePolicy, LayerView
 from vtc_cli.models.contract import Cursor, Span, Unit, VideoLM
+from vtc_cli.models.rotary import Rotation
 
 Placed = tuple[Unit, Span]
 
@@ -26,6 +31,9 @@ Placed = tuple[Unit, Span]
 class Context:
     """The cache of one video and where its timeline stands.
 
+    layering: what runs a layer policy, None without one. Where rows leave inside the decoder, layers hold different
+    numbers of entries; the budget holds for each of them, and each is compacted when it is full.
+    looking: the question, for a policy that keeps what it looks at.
     cursor: where the next row goes. units: how many units were taken in. times: unit -> (first, last) seconds, of
     the units still in the cache (older ones are forgotten now and then, so that the table stays bounded).
     """
@@ -36,6 +44,8 @@ class Context:
         policy: CachePolicy | None,
         meter: Meter,
         *,
+        layering: Layering | None = None,
+        looking: QuestionAttention | None = None,
         asked: int | None,
         expected: int | None,
         turn: int,
@@ -46,6 +56,12 @@ class Context:
         self.units = 0
         self.times: dict[int, tuple[float, float]] = {}
         self._policy = policy
+        self._layering = layering
+        self._looking = looking
+        self._most_units = policy.most_units() if policy else None
+        self._units_held = 0
+        self._dropped = [0] * model.info.decoder.layers
+        self._rotation, self._numbering = _rotation(policy, model, layering is not None)
         self._asked = asked
         self._expected = expected
         self._turn = turn
@@ -54,6 +70,7 @@ class Context:
         self._slab: Slab | None = None
         self._allowance: Allowance | None = None
         self._forget_above = 1024
+        self.caveats: tuple[str, ...] = ()
 
     @property
     def slab(self) -> Slab:
@@ -68,12 +85,12 @@ class Context:
 
     @property
     def held(self) -> int:
-        """Entries per layer, prefix included."""
+        """Entries of the fullest layer, prefix included."""
         return self._slab.held if self._slab else 0
 
     @property
     def entries(self) -> int:
-        """Entries per layer that count against the budget."""
+        """Entries of the fullest layer that count against the budget."""
         return self._slab.evictable if self._slab else 0
 
     @property
@@ -88,17 +105,30 @@ class Context:
         info = self.model.info
         # A cut unit shown for one question needs room of its own: like the question, it is outside the budget.
         turn = self._turn + (unit + ROWS_MARGIN if info.frames_per_unit > 1 else 0)
-        allowance = allow(info, prefix=len(self._prefix), turn=turn, unit=unit, asked=self._asked, units=self._expected)
-        slab = Slab(info.decoder.layers, len(self._prefix) + allowance.entries + turn)
+        expected = min((count for count in (self._expected, self._most_units) if count is not None), default=None)
+        allowance = allow(info, prefix=len(self._prefix), turn=turn, unit=unit, asked=self._asked, units=expected)
+        slots = len(self._prefix) + allowance.entries + turn
+        slab = Slab(info.decoder.layers, slots, uneven=self._layering is not None, rotation=self._rotation)
         with self.meter.time("prefill"):
             self._forward(slab, self._prefix, "prefill")
         slab.pin(len(self._prefix))
         self._slab, self._allowance = slab, allowance
+        self.caveats = self._policy.caveats(allowance.entries, unit) if self._policy else ()
 
-    def room(self, rows: int) -> bool:
-        """Whether `rows` more entries stay within the budget."""
+    def outgrows(self, span: Span) -> bool:
+        """Whether positions would pass the model's context with `span` and a turn, and entries may be re-numbered."""
+        return self._numbering and not self.slab.numbered and span.cursor.next + self._turn > self.model.info.context
+
+    def renumber(self) -> None:
+        """Number entries by their slots from now on. To be called between forwards."""
+        with self.meter.time("method"):
+            self.slab.renumber()
+
+    def room(self, rows: int, units: int = 1) -> bool:
+        """Whether `rows` more entries stay within the budget, and `units` more units within what the policy holds."""
         assert self._allowance is not None
-        return self.entries + rows <= self._allowance.entries
+        crowded = self._most_units is not None and self._units_held + units > self._most_units
+        return not crowded and self.entries + rows <= self._allowance.entries
 
     def append(self, placed: Sequence[Placed]) -> None:
         """One forward over consecutive units, and only then the books."""
@@ -110,34 +140,66 @@ class Context:
             self.cursor = span.cursor
             self.units = unit.index + 1
             self.times[unit.index] = unit.span
+            self.slab.grid = unit.grid
+            self._units_held += 1
             self.meter.add("units")
             self.meter.add("visual_in", unit.tokens.shape[0])
             self.meter.add("visual_kept", int(span.visual.sum()))
             self.meter.add("rows", len(span))
         self.meter.peak("kv_budgeted_entries", self.entries)
-        self.meter.peak("kv_budgeted_bytes", self.nbytes * self.entries // self.held)
+        self.meter.peak("kv_budgeted_bytes", self.slab.evictable_nbytes)
 
-    def forward(self, span: Span, kind: str) -> Tensor:
+    def forward(self, span: Span, kind: Kind) -> Tensor:
         """Rows into the cache; logits [vocab] of the last. On failure the cache is as it was."""
         return self._forward(self.slab, span, kind)
 
-    def _forward(self, slab: Slab, span: Span, kind: str) -> Tensor:
-        mark = slab.snapshot()
+    def _forward(self, slab: Slab, span: Span, kind: Kind, counted: Kind | None = None) -> Tensor:
+        mark, remembered = slab.snapshot(), self._layering.policy.snapshot() if self._layering else None
+        through = self._layering.over(slab, kind) if self._layering else None
+        if slab.numbered:
+            first = mark.held
+            span = replace(span, positions=torch.arange(first, first + len(span), device=span.positions.device)[None])
         try:
-            slab.expect(span.unit, span.patch)
+            slab.expect(span.unit, span.patch, span.positions)
             with memory(
                 f"{len(span):,} rows over {mark.held:,} entries x {self.model.info.kv_bytes_per_token:,} bytes"
             ):
-                logits = self.model.forward(span, slab)
-            if slab.held != mark.held + len(span):
-                raise AssertionError(f"{len(span)} rows were appended, and the cache grew by {slab.held - mark.held}")
+                logits = self.model.forward(span, slab, layers=through)
+            ran = through.ran if through else [len(span)] * len(slab.blocks)
+            grown = [held - before for held, (before, _) in zip(slab.lengths, mark.layers, strict=True)]
+            if grown != ran:
+                raise AssertionError(f"{ran} rows were to be appended to the layers, and they grew by {grown}")
         except BaseException:
             slab.rollback(mark)
+            if self._layering:
+                self._layering.policy.restore(remembered)
             raise
-        self.meter.forward(kind, len(span), mark.held, logits=1)
+        layers = [(new, before) for new, (before, _) in zip(ran, mark.layers, strict=True)] if through else []
+        self.meter.forward(counted or kind, len(span), mark.held, logits=1, layers=layers)
+        if through:
+            self.meter.add("layers_flops", through.flops)
+            self.meter.add("layer_rows_left", sum(len(span) - new for new in ran))
         self.meter.peak("kv_entries", slab.held)
         self.meter.peak("kv_bytes", slab.nbytes)
         return logits
+
+    @contextmanager
+    def passing(self) -> Iterator[Mark]:
+        """What is forwarded in the block is gone after it, whatever happens: rows, and what a layer policy learned."""
+        mark, remembered = self.slab.snapshot(), self._layering.policy.snapshot() if self._layering else None
+        try:
+            yield mark
+        finally:
+            self.slab.rollback(mark)
+            if self._layering:
+                self._layering.policy.restore(remembered)
+
+    def _look(self, looking: QuestionAttention) -> list[Tensor]:
+        with self.meter.time("method"):
+            return looking.read(self.slab, self.cursor, self._ask_ahead, self.passing())
+
+    def _ask_ahead(self, span: Span) -> Tensor:
+        return self._forward(self.slab, span, "question", counted="prefill")  # it is part of watching
 
     def make_room(self, rows: int) -> None:
         """Compact so that `rows` more entries stay within the budget.
@@ -157,17 +219,40 @@ class Context:
                 "allowed, and no cache policy may evict any",
                 "raise --budget, watch fewer frames, or choose a policy such as -m window",
             )
-        keep = min(int(self._policy.target * budget), budget - rows, self.entries)
-        dropped, select = self.entries - keep, self._policy.select
+        policy, slab, before = self._policy, self.slab, max(self._dropped)
+        # A layer that still has room is left alone: only where rows leave inside the decoder is there one.
+        held = [length - slab.pinned for length in slab.lengths]
+        counted = self._most_units is not None
+        most = budget - rows if counted else min(int(policy.target * budget), budget - rows)
+        keep = [
+            entries if entries + rows <= budget and not counted else policy.wanted(slab.view(layer), min(most, entries))
+            for layer, entries in enumerate(held)
+        ]
+        if any(not 0 <= wanted <= entries for wanted, entries in zip(keep, held, strict=True)):
+            raise VtcError(
+                f"{type(policy).__name__} wants to keep {keep} of {held} entries: this is a bug in the method"
+            )
+        paid = self._look(self._looking) if self._looking else None
+
+        def choose(layer: int) -> Tensor | None:
+            if keep[layer] == held[layer]:
+                return None
+            view = slab.view(layer) if paid is None else replace(slab.view(layer), attention=paid[layer])
+            return policy.select(view, keep[layer]) if keep[layer] else _nothing(view)
+
         with self.meter.time("method"):
             try:
-                self.slab.compact(lambda view: select(view, keep) if keep else _nothing(view))
+                slab.compact([choose(layer) for layer in range(len(held))])
             except ValueError as error:
-                raise VtcError(f"{type(self._policy).__name__}: {error}: this is a bug in the method") from error
-        if self.entries != keep:
-            raise VtcError(f"{type(self._policy).__name__} kept {self.entries} entries when asked for {keep}")
-        self.meter.add("evicted", dropped)
+                raise VtcError(f"{type(policy).__name__}: {error}: this is a bug in the method") from error
+        kept = [length - slab.pinned for length in slab.lengths]
+        if kept != keep:
+            raise VtcError(f"{type(policy).__name__} kept {kept} entries of the layers when asked for {keep}")
+        self._dropped = [gone + had - has for gone, had, has in zip(self._dropped, held, keep, strict=True)]
+        self.meter.add("evicted", max(self._dropped) - before)
         self.meter.add("compactions")
+        if counted:
+            self._units_held = slab.view(0).unit[0].unique().numel()
         self._forget()
         if self.model.info.device.startswith("cpu"):
             give_back()
@@ -179,6 +264,19 @@ class Context:
             alive = {unit for layer in layers for unit in self.slab.view(layer).unit.unique().tolist()}
             self.times = {unit: span for unit, span in self.times.items() if unit in alive}
             self._forget_above = 2 * len(self.times) + 1024
+
+
+def _rotation(policy: CachePolicy | None, model: VideoLM, layered: bool) -> tuple[Rotation | None, bool]:
+    """How keys are rotated, if the policy needs to know, and whether entries may be numbered by slot.
+
+    They may not where a picture's rows share positions (M-RoPE), nor where layers hold different numbers of entries.
+    """
+    needs = needs_of(policy, model.info) if policy else frozenset()
+    if not needs & {"unrotated", "slots"}:
+        return None, False
+    rotation = model.rotation()
+    numbering = "slots" in needs and rotation is not None and rotation.axes == 1 and not layered
+    return (rotation if numbering or "unrotated" in needs else None), numbering
 
 
 def _nothing(view: LayerView) -> Tensor:

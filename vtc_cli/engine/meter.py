@@ -7,7 +7,7 @@ sums here are exactly what the analytic formulas need.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -27,10 +27,14 @@ COUNTS = {
     "questions": "questions answered",
     "prompt": "rows of the questions",
     "generated": "answer tokens",
+    "layer_rows_left": "rows that left inside the decoder or passed a layer by, summed over the layers without them",
+    "layers_flops": "FLOP a layer policy computed for its own ends (analytic, multiply + add = 2)",
 }
 """Plain counters. Forwards are counted apart, see `Meter.sums`."""
 
 FORWARD_KINDS = ("vision", "prefill", "question", "decode")
+
+_SUMS = ("rows", "cached", "triangle", "square")
 
 
 class Meter:
@@ -47,7 +51,7 @@ class Meter:
         self.seconds: dict[str, float] = dict.fromkeys(STAGES, 0.0)
         self.counts: dict[str, int] = dict.fromkeys(COUNTS, 0)
         self.sums: dict[str, dict[str, int]] = {
-            kind: dict.fromkeys(("forwards", "rows", "cached", "triangle", "square", "logits"), 0)
+            kind: dict.fromkeys(("forwards", *_SUMS, "logits", *(f"spared_{name}" for name in _SUMS)), 0)
             for kind in FORWARD_KINDS
         }
         self.peaks: dict[str, int] = {}
@@ -78,20 +82,33 @@ class Meter:
         """Add to a counter."""
         self.counts[name] = self.counts.get(name, 0) + amount
 
-    def forward(self, kind: str, rows: int, cached: int, *, times: int = 1, logits: int = 0) -> None:
+    def forward(
+        self,
+        kind: str,
+        rows: int,
+        cached: int,
+        *,
+        times: int = 1,
+        logits: int = 0,
+        layers: Sequence[tuple[int, int]] = (),
+    ) -> None:
         """Count `times` forwards, each of n = `rows` new rows over c = `cached` entries.
 
         kind: `vision` (patches of one unit, nothing cached), `prefill` (prefix and units), `question` or `decode`.
-        logits: rows of each the output layer was applied to. Added to `sums[kind]`: `forwards`; `rows`, the sum of n;
-        `cached`, of n c; `triangle`, of n (n + 1) / 2; `square`, of n n; `logits`.
+        logits: rows of each the output layer was applied to. layers: (n, c) of every layer, where they differ; rows and
+        cached are then those of the widest. Added to `sums[kind]`: `forwards`; `rows`, the sum of n; `cached`, of n c;
+        `triangle`, of n (n + 1) / 2; `square`, of n n; `logits`; and `spared_rows` to `spared_square`, how much less
+        than that the layers did, all layers together.
         """
         sums = self.sums[kind]
+        whole = _sums(rows, cached)
         sums["forwards"] += times
-        sums["rows"] += rows * times
-        sums["cached"] += rows * cached * times
-        sums["triangle"] += rows * (rows + 1) // 2 * times
-        sums["square"] += rows * rows * times
         sums["logits"] += logits * times
+        for name, amount in whole.items():
+            sums[name] += amount * times
+        for layer in layers:
+            for name, amount in _sums(*layer).items():
+                sums[f"spared_{name}"] += (whole[name] - amount) * times
 
     def peak(self, name: str, value: int) -> None:
         """Note a figure; the largest is kept."""
@@ -121,3 +138,7 @@ class Meter:
 
             torch.cuda.synchronize(self._device)
         return time.perf_counter()
+
+
+def _sums(rows: int, cached: int) -> dict[str, int]:
+    return {"rows": rows, "cached": rows * cached, "triangle": rows * (rows + 1) // 2, "square": rows * rows}

@@ -10,12 +10,14 @@ import torch
 from vtc_cli.engine.answer import Answer
 from vtc_cli.engine.budget import Allowance, one_budget
 from vtc_cli.engine.context import Context, Placed, memory
+from vtc_cli.engine.layering import Layering
 from vtc_cli.engine.meter import Meter
 from vtc_cli.engine.prune import Pruning
+from vtc_cli.engine.question_attention import QuestionAttention
 from vtc_cli.engine.turn import Turn
 from vtc_cli.errors import UsageError
 from vtc_cli.methods.registry import resolve
-from vtc_cli.methods.stages import CachePolicy, Kept, TokenPruner
+from vtc_cli.methods.stages import CachePolicy, Kept, LayerPolicy, TokenPruner
 from vtc_cli.models.contract import Cursor, Geometry, Prepared, Span, Unit, VideoLM
 from vtc_cli.video.frame import Frame
 
@@ -31,10 +33,12 @@ class Session:
     sequence of frames, and the cache is compacted just before the unit that would not fit.
 
     pruner, cache: a method, its text form (`uniform:retain=1/4`), or None: keep every row; evict nothing, and refuse
-    the frame that no longer fits. A method object serves one session at a time.
+    the frame that no longer fits. layers: what happens to visual rows inside the decoder, likewise; where rows leave,
+    later layers hold fewer entries, and each layer keeps to the budget for itself.
+    A method object serves one session at a time.
     budget: entries after the prefix, or `Bytes`; None takes the policy's own, else what fits the device.
     geometry: the fixed resolution; None derives it from the first frame and `pixels`, a budget per frame.
-    question: the question to come, for a pruner that looks at it. Others may be asked too; the pruning stays.
+    question: the question to come, for a method that looks at it. Others may be asked too; what was kept stays.
     chunk: units encoded and forwarded together; more is faster, and holds more pictures.
     units: how many units the video will have, if known: a default budget then takes no more than they need.
     max_turn: entries reserved for a question and its answer. evidence: measure which moments an answer looked at.
@@ -49,6 +53,7 @@ class Session:
         *,
         pruner: TokenPruner | str | None = None,
         cache: CachePolicy | str | None = "window",
+        layers: LayerPolicy | str | None = None,
         budget: int | None = None,
         geometry: Geometry | None = None,
         pixels: int | None = None,
@@ -74,7 +79,18 @@ class Session:
         self._turn = max_turn
         self._evidence = evidence
         self._pruning = Pruning(resolve(pruner, TokenPruner), model, question)  # type: ignore[type-abstract]
-        self._context = Context(model, policy, self.meter, asked=asked, expected=units, turn=max_turn, system=system)
+        routing = resolve(layers, LayerPolicy)  # type: ignore[type-abstract]
+        self._context = Context(
+            model,
+            policy,
+            self.meter,
+            layering=Layering(routing, model) if routing is not None else None,
+            looking=QuestionAttention.of(policy, model, question, max_turn),
+            asked=asked,
+            expected=units,
+            turn=max_turn,
+            system=system,
+        )
         if policy is not None:
             policy.reset()
         self._tail: list[Frame] = []
@@ -87,12 +103,12 @@ class Session:
 
     @property
     def context(self) -> int:
-        """Entries per layer in the cache now, pinned prefix included."""
+        """Entries in the cache now, pinned prefix included, in the layer that holds most."""
         return self._context.held
 
     @property
     def entries(self) -> int:
-        """Entries per layer that count against the budget now."""
+        """Entries that count against the budget now, in the layer that holds most."""
         return self._context.entries
 
     @property
@@ -102,7 +118,7 @@ class Session:
 
     @property
     def evicted(self) -> int:
-        """Entries per layer and head dropped so far."""
+        """Entries per head dropped so far, in the layer that has dropped most."""
         return self.meter.counts["evicted"]
 
     @property
@@ -175,10 +191,16 @@ class Session:
                 kept = self._pruning.keep(unit)
             span = self._place(cursor, unit, kept)
             context.start(len(span))
-            if not context.room(sum(len(placed) for _, placed in waiting) + len(span)):
+            if context.outgrows(span):
                 context.append(waiting)
                 waiting = []
-                context.make_room(len(span))
+                context.renumber()
+            if not context.room(sum(len(placed) for _, placed in waiting) + len(span), len(waiting) + 1):
+                # What waits may take less than its rows: only when it is in does each layer say what it holds.
+                context.append(waiting)
+                waiting = []
+                if not context.room(len(span)):
+                    context.make_room(len(span))
             waiting.append((unit, span))
             cursor = span.cursor
         context.append(waiting)

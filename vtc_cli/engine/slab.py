@@ -16,128 +16,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import Cache, CacheLayerMixin
+from transformers.cache_utils import Cache
 
-from vtc_cli.errors import UsageError
+from vtc_cli.engine.slab_layer import SlabLayer
+from vtc_cli.engine.slots import Slots
 from vtc_cli.methods.stages import LayerView
-
-
-class SlabLayer(CacheLayerMixin):
-    """Keys and values of one decoder layer.
-
-    keys, values: [1, H, capacity, D], allocated on the first `update`; rows `[:held]` are in use.
-    unit, patch: int32 [H, capacity], what each slot holds (see `Span`); heads differ after a per-head compaction.
-    """
-
-    is_compileable = False
-    is_croppable = True
-    is_sliding = False
-
-    keys: Tensor
-    values: Tensor
-
-    def __init__(self, capacity: int):
-        super().__init__()
-        self.capacity = capacity
-        self.held = 0
-        self.seen = 0
-        self.labels: tuple[Tensor, Tensor] | None = None
-
-    def __repr__(self) -> str:
-        return f"SlabLayer(held={self.held}, seen={self.seen}, capacity={self.capacity})"
-
-    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Take the block, in the shape, dtype and device of the first rows."""
-        batch, heads, _, width = key_states.shape
-        if batch != 1:
-            raise ValueError(f"the slab holds one video at a time, not a batch of {batch}")
-        self.dtype, self.device = key_states.dtype, key_states.device
-        # Tensors born in inference mode could not be compacted outside of it.
-        with torch.inference_mode(False):
-            self.keys = key_states.new_empty((1, heads, self.capacity, width))
-            self.values = value_states.new_empty((1, heads, self.capacity, value_states.shape[-1]))
-            self.unit = torch.empty((heads, self.capacity), dtype=torch.int32, device=self.device)
-            self.patch = torch.empty((heads, self.capacity), dtype=torch.int32, device=self.device)
-        self.is_initialized = True
-
-    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        """Append rows [1, H, q, D]; views of everything held, [1, H, held, D].
-
-        Raises UsageError when the rows do not fit: nothing is ever dropped inside a forward.
-        """
-        if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
-        rows = key_states.shape[-2]
-        end = self.held + rows
-        if end > self.capacity:
-            raise UsageError(
-                f"the cache is full: {self.held:,} entries held + {rows:,} new > {self.capacity:,} slots",
-                "compact before appending, or give the session a larger budget",
-            )
-        self.keys[:, :, self.held : end] = key_states
-        self.values[:, :, self.held : end] = value_states
-        if self.labels is None:
-            self.unit[:, self.held : end] = -1
-            self.patch[:, self.held : end] = -1
-        else:
-            unit, patch = self.labels
-            if unit.shape[0] != rows:
-                raise ValueError(f"{unit.shape[0]} labels were announced for {rows} rows")
-            self.unit[:, self.held : end] = unit
-            self.patch[:, self.held : end] = patch
-            self.labels = None
-        self.held = end
-        self.seen += rows
-        return self.keys[:, :, :end], self.values[:, :, :end]
-
-    def get_seq_length(self) -> int:
-        """Rows ever appended and not rolled back (logical length)."""
-        return self.seen
-
-    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """(keys the next forward attends to, how far the first of them lies behind the logical start)."""
-        return self.held + int(query_length), self.seen - self.held
-
-    def get_max_length(self) -> int:
-        """No logical maximum: the slab is bounded in slots, not in rows seen."""
-        return -1
-
-    def compact(self, indices: Tensor, pinned: int) -> None:
-        """Keep `indices` [H, k], ascending and counted from slot `pinned`; gaps are closed.
-
-        The rows move through a copy of k rows of this layer's keys, then of its values: never a second slab.
-        """
-        end = pinned + indices.shape[1]
-        where = indices.to(self.device) + pinned
-        head = torch.arange(indices.shape[0], device=self.device)[:, None]
-        for block in (self.keys[0], self.values[0], self.unit, self.patch):
-            block[:, pinned:end] = block[head, where]
-        self.held = end
-
-    def crop(self, tokens_to_remove: int) -> None:
-        """Forget the newest `-tokens_to_remove` rows (a count <= 0, as everywhere in transformers 5)."""
-        if tokens_to_remove > 0 or -tokens_to_remove > self.held:
-            raise ValueError(f"cannot crop {tokens_to_remove} of {self.held} rows: give minus the number to remove")
-        self.held += tokens_to_remove
-        self.seen += tokens_to_remove
-
-    def reset(self) -> None:
-        """Forget every row; the storage stays and is not touched."""
-        self.held = self.seen = 0
-        self.labels = None
+from vtc_cli.models.rotary import Rotation
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A point to come back to: rows held and seen, and which compaction the slab was in."""
+    """A point to come back to: (held, seen) rows of every layer, and which compaction the slab was in."""
 
-    held: int
-    seen: int
+    layers: tuple[tuple[int, int], ...]
     compactions: int
+
+    @property
+    def held(self) -> int:
+        """Entries of the fullest layer."""
+        return max(held for held, _ in self.layers)
 
 
 class Slab(Cache):
@@ -145,43 +45,64 @@ class Slab(Cache):
 
     capacity = pinned prefix + budget + room for a turn, in entries. Compaction is called by the session between
     forwards, for all layers together: the mask of a running forward is already built for the old length.
+
+    rotation: how the model rotates keys, given when someone wants them unrotated; positions are then remembered.
+    grid: (rows, columns) of a whole unit, shown to policies; None until a unit is known.
+    uneven: layers may hold different numbers of entries, as they do where rows leave inside the decoder. Whoever runs
+    forwards over such a slab gives each layer a mask of its own.
     """
 
-    def __init__(self, layers: int, capacity: int):
+    def __init__(self, layers: int, capacity: int, uneven: bool = False, rotation: Rotation | None = None):
         if layers < 1 or capacity < 1:
             raise ValueError(f"a slab needs layers and slots, not {layers} x {capacity}")
-        self.blocks = [SlabLayer(capacity) for _ in range(layers)]
+        self.blocks = [SlabLayer(capacity, rotation.axes if rotation else 0) for _ in range(layers)]
         super().__init__(layers=list(self.blocks))
         self.capacity = capacity
+        self.uneven = uneven
+        self.rotation = rotation
+        self.grid: tuple[int, int] | None = None
         self.pinned = 0
         self.compactions = 0
 
     @property
+    def lengths(self) -> list[int]:
+        """Entries in use in every layer, prefix included."""
+        return [layer.held for layer in self.blocks]
+
+    @property
     def held(self) -> int:
-        """Entries in use, prefix included. Raises AssertionError when layers are out of step.
+        """Entries in use in the fullest layer, prefix included. Raises AssertionError when layers are out of step.
 
         Layers of unequal length would be masked with the first layer's mask; a one-row forward would not even fail.
         """
         lengths = {(layer.held, layer.seen) for layer in self.blocks}
-        if len(lengths) != 1:
+        if len(lengths) != 1 and not self.uneven:
             raise AssertionError(f"layers hold different numbers of entries: {sorted(lengths)} (held, seen)")
-        return self.blocks[0].held
+        return max(self.lengths)
 
     @property
     def seen(self) -> int:
-        """Rows ever appended and not rolled back."""
-        return self.blocks[0].seen
+        """Rows ever appended and not rolled back, in the layer that has had most."""
+        return max(layer.seen for layer in self.blocks)
 
     @property
     def evictable(self) -> int:
-        """Entries after the pinned prefix."""
+        """Entries after the pinned prefix, in the fullest layer."""
         return self.held - self.pinned
 
     @property
     def nbytes(self) -> int:
         """Bytes of the keys and values in use, from the tensors."""
+        return self._bytes_after(0)
+
+    @property
+    def evictable_nbytes(self) -> int:
+        """Bytes of the keys and values after the pinned prefix, from the tensors."""
+        return self._bytes_after(self.pinned)
+
+    def _bytes_after(self, slot: int) -> int:
         return sum(
-            (layer.keys.nbytes + layer.values.nbytes) // layer.capacity * layer.held
+            (layer.keys.nbytes + layer.values.nbytes) // layer.capacity * (layer.held - slot)
             for layer in self.blocks
             if layer.is_initialized
         )
@@ -191,14 +112,17 @@ class Slab(Cache):
         """Bytes of the whole blocks, used or not, from the tensors."""
         return sum(layer.keys.nbytes + layer.values.nbytes for layer in self.blocks if layer.is_initialized)
 
-    def expect(self, unit: Tensor, patch: Tensor) -> None:
-        """Announce what the rows of the next forward are: int32 [q] each. The library passes keys and values only."""
+    def expect(self, unit: Tensor, patch: Tensor, positions: Tensor | None = None) -> None:
+        """Announce what the rows of the next forward are: int32 [q] each, and positions [axes, q].
+
+        The library passes keys and values only.
+        """
         for layer in self.blocks:
-            layer.labels = (unit, patch)
+            layer.labels = (unit, patch, positions)
 
     def pin(self, rows: int) -> None:
         """Make the first `rows` entries the prefix: never shown to a policy, never moved."""
-        if not 0 <= rows <= self.held:
+        if not 0 <= rows <= min(self.lengths):
             raise ValueError(f"cannot pin {rows} of {self.held} entries")
         self.pinned = rows
 
@@ -206,43 +130,82 @@ class Slab(Cache):
         """The evictable entries of one layer, as a policy sees them (views, not copies)."""
         block = self.blocks[layer]
         slots = slice(self.pinned, block.held)
+        keys, numbered, rotation = block.keys[0, :, slots], block.slots, self.rotation
+
+        def unrotated() -> Tensor:
+            if numbered or rotation is None:
+                return keys.float()
+            return rotation.unrotate(keys, block.positions[:, :, slots])
+
         return LayerView(
-            keys=block.keys[0, :, slots],
+            keys=numbered.turned(keys, self.pinned) if numbered else keys,
             values=block.values[0, :, slots],
             unit=block.unit[:, slots],
             patch=block.patch[:, slots],
             layer=layer,
             layers=len(self.blocks),
+            grid=self.grid,
+            unrotated=unrotated if rotation else None,
         )
 
-    def compact(self, choose: Callable[[LayerView], Tensor] | Sequence[Tensor]) -> None:
-        """Keep the chosen evictable entries of every layer: indices [H, k], ascending, the same k everywhere.
+    def owner(self, keys: Tensor) -> SlabLayer | None:
+        """The layer that gave these keys to the running forward, None when they are of another cache."""
+        if (slots := self.blocks[0].slots) is not None:
+            return next((layer for layer in self.blocks if slots.is_shown(layer.keys, keys)), None)
+        return next((b for b in self.blocks if b.is_initialized and b.keys.data_ptr() == keys.data_ptr()), None)
 
-        choose: a policy's function, or the indices of each layer. Every choice is made and checked before anything
-        moves. Raises ValueError on indices that are not ascending, unique and in range.
+    @property
+    def numbered(self) -> bool:
+        """Whether entries are numbered by slot."""
+        return self.blocks[0].slots is not None
+
+    @torch.no_grad()
+    def renumber(self) -> None:
+        """From now on entries are numbered by slot: keys are turned back, once, and rows come at positions from `held`.
+
+        Not undone by `rollback`. Raises ValueError where the rotation of keys is not known or not one-dimensional.
+        """
+        if self.rotation is None:
+            raise ValueError("entries cannot be numbered by slot: how keys are rotated is not known")
+        held = self.held
+        slots = Slots(self.rotation, self.capacity, self.blocks[0].keys.device)
+        for layer in self.blocks:
+            keys = layer.keys[0, :, :held]
+            keys.copy_(self.rotation.unrotate(keys, layer.positions[:, :, :held]))
+            layer.slots = slots
+
+    def compact(self, choose: Callable[[LayerView], Tensor] | Sequence[Tensor | None]) -> None:
+        """Keep the chosen evictable entries of every layer: indices [H, k], ascending.
+
+        choose: a policy's function, or the indices of each layer, None leaving one as it is. k is the same in all
+        layers unless the slab is uneven. Every choice is made and checked before anything moves. Raises ValueError on
+        indices that are not ascending, unique and in range.
         """
         if callable(choose):
             choose = [choose(self.view(layer)) for layer in range(len(self.blocks))]
         counts = set()
         for number, (layer, indices) in enumerate(zip(self.blocks, choose, strict=True)):
-            _check_indices(indices, layer.keys.shape[1], self.evictable, number)
-            counts.add(indices.shape[1])
-        if len(counts) != 1:
+            if indices is not None:
+                _check_indices(indices, layer.keys.shape[1], layer.held - self.pinned, number)
+            counts.add(layer.held - self.pinned if indices is None else indices.shape[1])
+        if len(counts) != 1 and not self.uneven:
             raise ValueError(f"all layers must keep the same number of entries, not {sorted(counts)}")
         for layer, indices in zip(self.blocks, choose, strict=True):
-            layer.compact(indices, self.pinned)
+            if indices is not None:
+                layer.compact(indices, self.pinned)
         self.compactions += 1
 
     def snapshot(self) -> Mark:
-        """A point `rollback` can return to, until the next compaction."""
-        return Mark(self.held, self.seen, self.compactions)
+        """A point `rollback` can return to, until the next compaction. Raises AssertionError like `held`."""
+        _ = self.held
+        return Mark(tuple((layer.held, layer.seen) for layer in self.blocks), self.compactions)
 
     def rollback(self, mark: Mark) -> None:
         """Forget every row appended since `mark`, also those of a forward that failed half way."""
         if mark.compactions != self.compactions:
             raise AssertionError("cannot roll back across a compaction: older entries have been dropped")
-        for layer in self.blocks:
-            layer.held, layer.seen, layer.labels = mark.held, mark.seen, None
+        for layer, (held, seen) in zip(self.blocks, mark.layers, strict=True):
+            layer.held, layer.seen, layer.labels = held, seen, None
 
     def reset(self) -> None:
         """Forget everything, prefix included; the storage stays."""

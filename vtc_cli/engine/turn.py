@@ -51,8 +51,7 @@ class Turn:
     def take(self, context: Context, cut: Sequence[Placed], began: float) -> Answer:
         """Append the cut unit, if any, and the question; answer; leave the cache as it was, whatever happens."""
         slab, meter = context.slab, context.meter
-        mark = slab.snapshot()
-        try:
+        with context.passing() as mark:
             with meter.time("first_token"):
                 spans = [span for _, span in cut]
                 start = spans[-1].cursor if spans else context.cursor
@@ -63,8 +62,6 @@ class Turn:
                 times = context.times | {unit.index: unit.span for unit, _ in cut}
                 evidence = attended.evidence(times) if attended is not None else None
             answered = self._choose(context, logits) if self.choices else self._write(context, logits, spans[-1].cursor)
-        finally:
-            slab.rollback(mark)
         decoded, text, shares, first = answered
         completing = sum(len(span) for _, span in cut)
         meter.add("questions")
@@ -126,6 +123,9 @@ class Turn:
 
 def _notes(context: Context) -> tuple[str, ...]:
     trained = context.model.info.context
+    if context.slab.numbered:
+        note = f"entries are numbered by their place in the cache: the video would have passed {trained:,} positions"
+        return (*context.caveats, note)
     if context.cursor.next > trained:
-        return (f"positions have passed {trained:,}, the length the model was trained for",)
-    return ()
+        return (*context.caveats, f"positions have passed {trained:,}, the length the model was trained for")
+    return context.caveats

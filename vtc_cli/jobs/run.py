@@ -198,10 +198,11 @@ class Runner:
         plan = plan_sampling(clip.info, settings.fps, settings.max_frames, settings.start, settings.end)
         geometry = model.geometry(clip.info.size, settings.pixels)
         chunk = settings.chunk or default_chunk(model.info.device)
-        pruner = self.methods.get("pruner")
+        pruner, layers = self.methods.get("pruner"), self.methods.get("layers")
         session = Session(
             model,
             pruner=pruner.method if pruner is not None else None,  # type: ignore[arg-type]
+            layers=layers.method if layers is not None else None,  # type: ignore[arg-type]
             cache=self.methods["cache"].method,  # type: ignore[arg-type]
             budget=settings.budget.amount if settings.budget is not None else None,
             geometry=geometry,

@@ -11,7 +11,7 @@ from vtc_cli.models.device import AS_ASKED
 from vtc_cli.models.registry import AUTO
 
 DEFAULT_CACHE = "window"
-STAGES = ("pruner", "cache")
+STAGES = ("pruner", "layers", "cache")
 QUESTION_ROOM = 1024  # cache entries kept free for a question, besides those of its answer
 AHEAD_BYTES = 128 * 2**20  # of pictures that may wait for the model
 
@@ -27,7 +27,7 @@ def methods_of(settings: Settings, *, question_known: bool = True) -> dict[str, 
         if stage not in STAGES:
             raise UsageError(
                 f"method `{method.name}` fills the stage `{stage}`, which answering does not run yet",
-                f"choose methods of the stages {' and '.join(STAGES)}",
+                f"choose methods of the stages {', '.join(STAGES[:-1])} and {STAGES[-1]}",
             )
         if not question_known and method.method.by_question():
             from vtc_cli.engine.prune import question_unknown

@@ -177,9 +177,6 @@ class LayerPolicy(Method):
 
     stage: ClassVar[str] = "layers"
 
-    def fit(self, info: ModelInfo) -> None:  # noqa: B027 (most policies fit most models)
-        """Raise ValueError, with the reason, when this policy cannot run in that model. Called before weights load."""
-
     def acts_at(self, layers: int) -> Collection[int]:
         """The layers (0-based) of `layers` where `enter` and `around` are to be called."""
         return range(layers)
@@ -202,7 +199,7 @@ class LayerPolicy(Method):
         between forwards needs neither."""
         return None
 
-    def restore(self, mark: object) -> None:  # noqa: B027
+    def restore(self, mark: object) -> None:
         """Back to `mark`: a question is over, or a forward has failed."""
 
 

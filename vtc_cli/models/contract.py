@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from vtc_cli.errors import UsageError
+
 if TYPE_CHECKING:
+    from vtc_cli.methods.stages import LayerPolicy
+    from vtc_cli.models.rotary import Rotation
     from vtc_cli.video.frame import Frame
 
 
@@ -195,9 +199,13 @@ class Prepared:
 
 
 class VideoLM(ABC):
-    """A loaded video-language model. Stateless between calls: one instance serves many sessions."""
+    """A loaded video-language model. Stateless between calls: one instance serves many sessions.
+
+    runs_layer_policies: whether `forward` takes a LayerPolicy.
+    """
 
     info: ModelInfo
+    runs_layer_policies: bool = False
 
     @abstractmethod
     def geometry(self, size: tuple[int, int], pixels: int | None = None) -> Geometry:
@@ -252,11 +260,22 @@ class VideoLM(ABC):
         """Answer tokens already chosen, to be appended while decoding."""
 
     @abstractmethod
-    def forward(self, span: Span, cache: object, *, layers: object | None = None) -> Tensor:
+    def forward(self, span: Span, cache: object, *, layers: LayerPolicy | None = None) -> Tensor:
         """Append `span` to `cache`; logits [vocab] of its last row, fp32.
 
-        cache: any transformers `Cache`. layers: a LayerPolicy, or None.
+        cache: any transformers `Cache`. layers: asked before each layer; rows it lets leave are not in the caches of
+        later layers, and logits are of the last row still there. Given only when `runs_layer_policies`.
         """
+
+    def rotation(self) -> Rotation | None:
+        """How the decoder rotates keys by position, None where it does not; for methods that need keys unrotated.
+
+        Raises UsageError where the family does not say, or where it cannot be undone.
+        """
+        raise UsageError(
+            f"the {self.info.family} family does not say how it rotates keys",
+            "use a method that looks at keys as they are",
+        )
 
     @abstractmethod
     def embed_query(self, text: str) -> Tensor:

@@ -13,15 +13,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from vtc_cli.errors import UsageError
+from vtc_cli.methods.stages import LayerPolicy
 from vtc_cli.models.adapter import Adapter, check_kept, check_layers
 from vtc_cli.models.checkpoint import Checkpoint
 from vtc_cli.models.contract import Cursor, Geometry, Prepared, Span, Unit
 from vtc_cli.models.device import Placement
+from vtc_cli.models.layered import run_layers
 from vtc_cli.models.patch_projection import PatchProjection
 from vtc_cli.models.prompt import multiple_choice, time_tag
 from vtc_cli.models.received import received_attention
@@ -32,6 +34,7 @@ class Qwen3VL(Adapter):
     """A loaded Qwen3-VL. checkpoint: its model is a `Qwen3VLForConditionalGeneration`."""
 
     ENDS = ("<|im_end|>", "<|endoftext|>")
+    runs_layer_policies = True
 
     def __init__(self, checkpoint: Checkpoint):
         super().__init__(checkpoint, checkpoint.model.model.language_model)
@@ -158,13 +161,11 @@ class Qwen3VL(Adapter):
         return self._text(cursor, ids)
 
     @torch.no_grad()
-    def forward(self, span: Span, cache: object, *, layers: object | None = None) -> Tensor:
+    def forward(self, span: Span, cache: object, *, layers: LayerPolicy | None = None) -> Tensor:
         if layers is not None:
-            raise UsageError(
-                f"the {self.info.family} family does not run layer policies yet "
-                f"({type(layers).__name__} was asked for).",
-                "Leave out the layer policy, or prune tokens before the decoder instead.",
-            )
+            state = run_layers(self._decoder, span, cache, layers, _queries)
+            routed: Tensor = self.model.lm_head(state)
+            return routed.float()
         visual = span.visual
         deep = list(span.deep)
         # No attention mask, ever: causality against the cache is derived from its lengths, and a mask of the chunk's
@@ -195,3 +196,14 @@ class Qwen3VL(Adapter):
             cursor=Cursor(last, video=cursor.video, units=cursor.units),
             deep=(),
         )
+
+
+def _queries(block: Any, hidden: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotated queries [heads, m, D] of rows [m, d] as they enter a layer."""
+    from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb
+
+    attention = block.self_attn
+    rows = attention.q_proj(block.input_layernorm(hidden[None]))
+    query = attention.q_norm(rows.unflatten(-1, (-1, attention.head_dim))).transpose(1, 2)
+    rotated: Tensor = apply_rotary_pos_emb(query, query, cos, sin)[0][0]
+    return rotated

@@ -16,7 +16,7 @@ vision tower and the output layer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -32,6 +32,8 @@ class Forwards:
 
     rows: new rows in all. cached: sum over forwards of rows x rows already cached.
     triangle: sum of n(n+1)/2. square: sum of n*n. logits: rows the output layer was applied to.
+    spared_*: how much less than that the layers did, summed over layers, where rows left inside the decoder; a layer
+    that holds more than the widest counts against it. 0 where all layers do the same.
     """
 
     rows: int = 0
@@ -39,6 +41,10 @@ class Forwards:
     triangle: int = 0
     square: int = 0
     logits: int = 0
+    spared_rows: int = 0
+    spared_cached: int = 0
+    spared_triangle: int = 0
+    spared_square: int = 0
 
     @staticmethod
     def one(new: int, cached: int, logits: int = 1) -> Forwards:
@@ -55,22 +61,32 @@ class Forwards:
 
     def __mul__(self, times: int) -> Forwards:
         """The same forward `times` times, each on as many cached rows."""
-        return Forwards(
-            self.rows * times, self.cached * times, self.triangle * times, self.square * times, self.logits * times
-        )
+        return Forwards(**{name: amount * times for name, amount in vars(self).items()})
 
     def __add__(self, other: Forwards) -> Forwards:
-        return Forwards(
-            self.rows + other.rows,
-            self.cached + other.cached,
-            self.triangle + other.triangle,
-            self.square + other.square,
-            self.logits + other.logits,
-        )
+        return Forwards(**{name: amount + getattr(other, name) for name, amount in vars(self).items()})
 
     def pairs(self, convention: Convention) -> int:
-        """Query-key pairs of one head."""
+        """Query-key pairs of one head in one layer."""
         return self.cached + (self.triangle if convention == "causal" else self.square)
+
+    def spared_pairs(self, convention: Convention) -> int:
+        """Query-key pairs of one head that were not, all layers together."""
+        return self.spared_cached + (self.spared_triangle if convention == "causal" else self.spared_square)
+
+    @staticmethod
+    def uneven(layers: Sequence[tuple[int, int]], logits: int = 1) -> Forwards:
+        """One forward whose layers differ: (new, cached) of each."""
+        new, cached = (max(column) for column in zip(*layers, strict=True))
+        whole, depth = Forwards.one(new, cached), len(layers)
+        done = Forwards.total(Forwards.one(*layer) for layer in layers)
+        return Forwards(
+            *(whole.rows, whole.cached, whole.triangle, whole.square, logits),
+            depth * whole.rows - done.rows,
+            depth * whole.cached - done.cached,
+            depth * whole.triangle - done.triangle,
+            depth * whole.square - done.square,
+        )
 
 
 def decoder_layer(dims: DecoderDims, rows: int, pairs: int) -> int:
@@ -84,7 +100,8 @@ def decoder_layer(dims: DecoderDims, rows: int, pairs: int) -> int:
 def decoder(dims: DecoderDims, work: Forwards, convention: Convention = "causal") -> int:
     """FLOPs of all layers and the output layer for `work`."""
     head = 2 * dims.hidden * dims.vocab * work.logits
-    return dims.layers * decoder_layer(dims, work.rows, work.pairs(convention)) + head
+    spared = decoder_layer(dims, work.spared_rows, work.spared_pairs(convention))
+    return dims.layers * decoder_layer(dims, work.rows, work.pairs(convention)) - spared + head
 
 
 def tower(dims: TowerDims, work: Forwards) -> int:

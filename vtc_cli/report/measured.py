@@ -7,6 +7,7 @@ for forwards, which the session sums over all questions, it is the difference to
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 
 from vtc_cli.report.facts import Counts, Seconds, Work
 from vtc_cli.report.flops import Forwards
@@ -68,6 +69,6 @@ def seconds(
 
 def _forwards(now: Sums, before: Sums | None, kind: str) -> Forwards:
     def since(name: str) -> int:
-        return now[kind][name] - (before[kind][name] if before is not None else 0)
+        return now[kind].get(name, 0) - (before[kind].get(name, 0) if before is not None else 0)
 
-    return Forwards(since("rows"), since("cached"), since("triangle"), since("square"), since("logits"))
+    return Forwards(**{item.name: since(item.name) for item in fields(Forwards)})

@@ -1,0 +1,398 @@
+"""Rows that leave the sequence inside the decoder, against hand-written references on a real model class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from tests.engine.comparing import assert_same_memory, said
+from tests.engine.small_lm import SmallLM
+from tests.models.reference import frames_of
+from tests.support.checkpoints import random_pixels, random_qwen3_vl
+from vtc_cli import LayerPolicy, LayerRows, ModelInfo, Route, Session, UsageError, VideoLM, VtcError, load_model
+from vtc_cli.models.contract import Cursor, Span
+
+QUESTION, CELL, ROWS, COLUMNS, DEPTH = "Which colour does the square have?", 16, 3, 4, 5
+PIXELS = ROWS * COLUMNS * CELL**2
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> VideoLM:
+    folder = random_qwen3_vl(tmp_path_factory.mktemp("checkpoint") / "deep", layers=DEPTH)
+    return load_model(str(folder), device="cpu", dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def eager(tmp_path_factory: pytest.TempPathFactory) -> VideoLM:
+    folder: Path = random_qwen3_vl(tmp_path_factory.mktemp("checkpoint") / "deep", layers=DEPTH)
+    return load_model(str(folder), device="cpu", dtype="float32", attention="eager")
+
+
+@dataclass
+class EveryOther(LayerPolicy):
+    """Visual rows with odd places leave before `layer`."""
+
+    layer: int = 2
+
+    def acts_at(self, layers: int) -> list[int]:
+        return [self.layer]
+
+    def enter(self, rows: LayerRows) -> Route:
+        return Route(stay=((rows.patch < 0) | (rows.patch % 2 == 0)).nonzero()[:, 0])
+
+    def entries(self, visual: int, layers: int) -> list[int]:
+        return [visual if layer < self.layer else (visual + 1) // 2 for layer in range(layers)]
+
+
+@dataclass
+class Depths(LayerPolicy):
+    """At every second layer only places divisible by four run, with a gate on what the layer adds."""
+
+    gate: float = 1.0
+
+    def acts_at(self, layers: int) -> range:
+        return range(1, layers, 2)
+
+    def enter(self, rows: LayerRows) -> Route:
+        through = ((rows.patch < 0) | (rows.patch % 4 == 0)).nonzero()[:, 0]
+        text = rows.patch[through] < 0
+        return Route(through=through, gate=torch.where(text, 1.0, self.gate))
+
+
+@dataclass
+class Nothing(LayerPolicy):
+    def enter(self, rows: LayerRows) -> Route:
+        return Route()
+
+
+def spans_of(model: Any, count: int = 6, seed: int = 0) -> list[Span]:
+    frames = frames_of(random_pixels(count, ROWS * CELL, COLUMNS * CELL, seed=seed))
+    geometry = model.geometry((COLUMNS * CELL, ROWS * CELL), PIXELS)
+    spans = [model.open(Cursor())]
+    for unit in model.encode(model.prepare(frames, geometry), geometry):
+        spans.append(model.place(spans[-1].cursor, unit))
+    return [*spans, model.question(spans[-1].cursor, QUESTION)]
+
+
+@contextmanager
+def hidden_from(model: Any, layer: int, rows: Tensor) -> Iterator[None]:
+    """Hide `rows` (bool [n], of one forward over an empty cache) as keys from `layer` on."""
+
+    def change(_: Any, args: Any, given: dict[str, Any]) -> Any:
+        count = len(rows)
+        mask = torch.ones(count, count, dtype=torch.bool).tril() & ~rows[None]
+        mask |= torch.eye(count, dtype=torch.bool)  # a row without any key would not be a number
+        return args, given | {"attention_mask": mask[None, None]}
+
+    blocks = model.model.model.language_model.layers[layer:]
+    handles = [block.self_attn.register_forward_pre_hook(change, with_kwargs=True) for block in blocks]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@pytest.mark.parametrize("layer", [1, 2, 4])
+def test_rows_that_leave_equal_rows_whose_keys_are_masked(model: Any, layer: int) -> None:
+    """Layers 1 and 2 are before and after the last DeepStack level."""
+    spans = spans_of(model)
+    whole = Span.join(spans)
+    with hidden_from(model, layer, whole.visual & (whole.patch % 2 == 1)):
+        expected = model.forward(whole, DynamicCache())
+    cache = DynamicCache()
+    ours = model.forward(whole, cache, layers=EveryOther(layer))
+    torch.testing.assert_close(ours, expected, atol=1e-4, rtol=0)
+    assert (ours - model.forward(whole, DynamicCache())).abs().max() > 1e-2  # leaving does matter
+    kept = int(((whole.patch < 0) | (whole.patch % 2 == 0)).sum())
+    assert [cache.get_seq_length(number) for number in range(DEPTH)] == [len(whole)] * layer + [kept] * (DEPTH - layer)
+
+
+@pytest.mark.parametrize("policy", [EveryOther(2), Depths(0.3)], ids=["leave", "pass by"])
+@pytest.mark.parametrize("kernel", ["sdpa", "eager"])
+def test_forwards_in_pieces_equal_one_forward(model: Any, eager: Any, kernel: str, policy: LayerPolicy) -> None:
+    """Each layer has a mask for its own cache, also for text after it and with the eager kernel."""
+    lm = model if kernel == "sdpa" else eager
+    spans = spans_of(lm)
+    expected = lm.forward(Span.join(spans), DynamicCache(), layers=policy)
+    cache = DynamicCache()
+    for part in (spans[:2], spans[2:-1], [_cut(spans[-1], 0, -3)], *([_cut(spans[-1], at)] for at in (-3, -2, -1))):
+        ours = lm.forward(Span.join(part), cache, layers=policy)
+    torch.testing.assert_close(ours, expected, atol=1e-4, rtol=0)
+
+
+def _cut(span: Span, start: int, end: int | None = None) -> Span:
+    if end is None and start < 0:
+        end = len(span) + start + 1
+        start = len(span) + start
+    rows = slice(start, end)
+    return Span(
+        span.ids[rows], span.embeds[rows], span.positions[:, rows], span.unit[rows], span.patch[rows], span.cursor
+    )
+
+
+def test_rows_that_pass_a_layer_by_come_out_as_they_went_in(model: Any) -> None:
+    """A layer over the rows that run alone, by the library's own block; the others bit for bit as they were."""
+    seen: dict[int, LayerRows] = {}
+
+    @dataclass
+    class Watching(Depths):
+        def acts_at(self, layers: int) -> range:
+            return range(layers)
+
+        def enter(self, rows: LayerRows) -> Route:
+            seen[rows.layer] = rows
+            return super().enter(rows) if rows.layer == 3 else Route()
+
+    whole = Span.join(spans_of(model))
+    cache = DynamicCache()
+    model.forward(whole, cache, layers=Watching(0.25))
+    before, after = seen[3].hidden, seen[4].hidden
+    ran = (whole.patch < 0) | (whole.patch % 4 == 0)
+    assert torch.equal(before[~ran], after[~ran])
+    decoder = model.model.model.language_model
+    with torch.no_grad():
+        cos, sin = decoder.rotary_emb(before[None], whole.positions[:, None])
+        count = int(ran.sum())
+        mask = torch.ones(1, 1, count, count, dtype=torch.bool).tril()
+        plain = decoder.layers[3](
+            before[None, ran], position_embeddings=(cos[:, ran], sin[:, ran]), attention_mask=mask
+        )[0]
+    gate = torch.where(whole.patch[ran] < 0, 1.0, 0.25)[:, None]
+    torch.testing.assert_close(after[ran], before[ran] + gate * (plain - before[ran]), atol=1e-5, rtol=0)
+    assert cache.get_seq_length(3) == count < cache.get_seq_length(4) == len(whole)
+
+
+def test_the_attention_told_is_the_attention_paid(eager: Any) -> None:
+    """Against the weights that the eager kernel itself returns, cached entries included in the softmax."""
+    told: dict[int, Tensor] = {}
+    paid: dict[int, Tensor] = {}
+
+    @dataclass
+    class Asking(LayerPolicy):
+        def enter(self, rows: LayerRows) -> Route:
+            if rows.layer == 0:
+                with pytest.raises(ValueError, match="no layer before it"):
+                    rows.attention(torch.tensor([0]))
+            else:
+                told[rows.layer - 1] = rows.attention(torch.tensor([5, len(rows.hidden) - 1]))
+            return Route()
+
+    def keep(module: Any, args: Any, output: Any) -> None:
+        paid[module.layer_idx] = output[1][0]
+
+    spans, cache = spans_of(eager), DynamicCache()
+    eager.forward(spans[0], cache)
+    blocks = eager.model.model.language_model.layers
+    handles = [block.self_attn.register_forward_hook(keep) for block in blocks]
+    eager.forward(Span.join(spans[1:]), cache, layers=Asking())
+    for handle in handles:
+        handle.remove()
+    assert sorted(told) == list(range(DEPTH - 1))
+    for layer, weights in told.items():
+        expected = paid[layer][:, [5, -1], len(spans[0]) :]
+        torch.testing.assert_close(weights, expected, atol=1e-6, rtol=0)
+
+
+@dataclass
+class Remembering(EveryOther):
+    """Counts the forwards it has seen, and changes the text of a question by what it remembers."""
+
+    seen: list[str] = field(default_factory=list, init=False)
+
+    def reset(self) -> None:
+        self.seen = []
+
+    def enter(self, rows: LayerRows) -> Route:
+        self.seen.append(rows.kind)
+        hidden = rows.hidden + (0.01 * len(self.seen) if rows.kind == "question" else 0.0)
+        stay = super().enter(rows).stay
+        assert stay is not None
+        return Route(stay=stay, hidden=hidden[stay])
+
+    def snapshot(self) -> object:
+        return len(self.seen)
+
+    def restore(self, mark: object) -> None:
+        assert isinstance(mark, int)
+        del self.seen[mark:]
+
+
+def test_asking_leaves_no_trace_in_layers_or_in_the_policy(model: VideoLM) -> None:
+    policy = Remembering()
+    session = Session(model, layers=policy, cache="window", budget=90, chunk=2, pixels=PIXELS)
+    session.watch(frames_of(random_pixels(15, ROWS * CELL, COLUMNS * CELL, seed=5)))
+    slab = session._context.slab
+    before = [block.keys[:, :, : block.held].clone() for block in slab.blocks]
+    mark, remembered = slab.snapshot(), [*policy.seen]
+    assert len(set(slab.lengths)) > 1
+    answers = [session.ask(QUESTION, max_new_tokens=5) for _ in range(2)]
+    assert said(answers[0]) == said(answers[1])
+    assert slab.snapshot() == mark
+    assert policy.seen == remembered
+    assert set(remembered) == {"prefill"}
+    for block, keys in zip(slab.blocks, before, strict=True):
+        assert torch.equal(block.keys[:, :, : block.held], keys)
+
+
+def test_a_forward_that_fails_leaves_every_layer_as_it_was(model: VideoLM) -> None:
+    @dataclass
+    class Failing(Remembering):
+        fail: bool = False
+
+        def acts_at(self, layers: int) -> list[int]:
+            return [self.layer, layers - 1]
+
+        def enter(self, rows: LayerRows) -> Route:
+            if self.fail and rows.layer == DEPTH - 1:
+                raise ValueError("no")
+            return super().enter(rows)
+
+    policy = Failing()
+    session = Session(model, layers=policy, cache="window", budget=400, pixels=PIXELS)
+    frames = frames_of(random_pixels(12, ROWS * CELL, COLUMNS * CELL, seed=5))
+    session.watch(frames[:8])
+    mark, remembered = session._context.slab.snapshot(), [*policy.seen]
+    policy.fail = True
+    with pytest.raises(VtcError, match="Failing at layer 4: no: this is a bug in the method"):
+        session.watch(frames[8:])
+    assert session._context.slab.snapshot() == mark
+    assert policy.seen == remembered
+    policy.fail = False
+    assert session.ask(QUESTION, max_new_tokens=2).ids
+
+
+@pytest.mark.parametrize("policy", ["leave", "pass by", "first layer"])
+@pytest.mark.parametrize("cache", ["window:target=1/2", "uniform-cache"])
+def test_every_layer_keeps_to_the_budget_and_chunks_change_nothing(model: VideoLM, cache: str, policy: str) -> None:
+    make = {"leave": EveryOther, "pass by": Depths, "first layer": lambda: EveryOther(0)}[policy]
+    frames, budget = frames_of(random_pixels(41, ROWS * CELL, COLUMNS * CELL, seed=3)), 90
+    sessions = [
+        Session(model, cache=cache, layers=make(), budget=budget, chunk=chunk, pixels=PIXELS) for chunk in (1, 3, 8)
+    ]
+    for session in sessions:
+        for start in range(0, 41, 13):
+            session.watch(frames[start : start + 13])
+            slab = session._context.slab
+            assert max(length - slab.pinned for length in slab.lengths) == session.entries <= budget
+        whole = session.meter.counts["rows"]
+        dropped = session._context._dropped
+        left = [whole - (length - slab.pinned) - gone for length, gone in zip(slab.lengths, dropped, strict=True)]
+        assert min(left) >= 0
+        assert sum(left) == session.meter.counts["layer_rows_left"] > 0
+        assert session.evicted == max(dropped) > 0
+        bytes_each = model.info.kv_bytes_per_token // DEPTH
+        assert session.kv_bytes == sum(slab.lengths) * bytes_each
+        assert session.meter.peaks["kv_budgeted_bytes"] <= budget * model.info.kv_bytes_per_token
+    for other in sessions[1:]:
+        assert other._context.slab.lengths == sessions[0]._context.slab.lengths
+        assert other._context._dropped == sessions[0]._context._dropped
+        assert_same_memory(uneven_memory(sessions[0]), uneven_memory(other))
+
+
+def uneven_memory(session: Session) -> tuple[Any, ...]:
+    slab = session._context.slab
+    blocks = [(b.keys[:, :, : b.held].clone(), b.values[:, :, : b.held].clone()) for b in slab.blocks]
+    labels = [(b.unit[:, : b.held].clone(), b.patch[:, : b.held].clone()) for b in slab.blocks]
+    return blocks, labels, (slab.lengths, slab.pinned, session._context.cursor, session.units)
+
+
+def test_labels_say_which_rows_each_layer_holds(model: VideoLM) -> None:
+    session = Session(model, layers=EveryOther(3), budget=400, pixels=PIXELS)
+    session.watch(frames_of(random_pixels(8, ROWS * CELL, COLUMNS * CELL)))
+    for layer in range(DEPTH):
+        patch = session._context.slab.view(layer).patch[0]
+        expected = range(0, 12, 2) if layer >= 3 else range(12)
+        assert patch[patch >= 0].tolist() == [*expected] * 4
+    assert session.ask(QUESTION, max_new_tokens=3).evidence is not None
+
+
+@pytest.mark.parametrize(
+    ("route", "problem"),
+    [
+        (lambda rows: Route(stay=(rows.patch >= 0).nonzero()[:, 0]), "text rows must stay"),
+        (lambda rows: Route(through=(rows.patch >= 0).nonzero()[:, 0]), "text rows must stay"),
+        (lambda rows: Route(stay=torch.arange(len(rows.patch)).flip(0)), "not ascending"),
+        (lambda rows: Route(stay=torch.arange(len(rows.patch) + 1)), "below"),
+        (lambda rows: Route(stay=rows.patch < 0), "not int64"),
+        (lambda rows: Route(hidden=rows.hidden[1:]), "gives states of"),
+        (lambda rows: Route(hidden=rows.hidden * float("nan")), "not numbers"),
+        (lambda rows: Route(gate=torch.ones(2)), "gives a gate of"),
+    ],
+)
+def test_a_route_that_breaks_the_contract_is_refused(model: VideoLM, route: Any, problem: str) -> None:
+    @dataclass
+    class Breaking(LayerPolicy):
+        def enter(self, rows: LayerRows) -> Route:
+            return route(rows) if (rows.patch >= 0).any() else Route()
+
+    session = Session(model, layers=Breaking(), pixels=PIXELS)
+    with pytest.raises(VtcError, match=f"Breaking at layer 0 .*{problem}.*bug in the method"):
+        session.watch(frames_of(random_pixels(4, ROWS * CELL, COLUMNS * CELL)))
+
+
+def test_hooks_of_a_policy_last_as_long_as_its_layer(model: Any) -> None:
+    """The way of a policy that makes a layer itself cheaper for some rows."""
+
+    @dataclass
+    class Halving(LayerPolicy):
+        def acts_at(self, layers: int) -> list[int]:
+            return [1]
+
+        def enter(self, rows: LayerRows) -> Route:
+            return Route(flops=-7)
+
+        @contextmanager
+        def around(self, rows: LayerRows) -> Iterator[None]:
+            visual = rows.patch >= 0
+
+            def halve(_: Any, args: Any, output: Tensor) -> Tensor:
+                return torch.where(visual[None, :, None], output / 2, output)
+
+            handle = rows.block.mlp.register_forward_hook(halve)  # type: ignore[union-attr]
+            try:
+                yield
+            finally:
+                handle.remove()
+
+    plain, halved = Session(model, pixels=PIXELS), Session(model, layers=Halving(), pixels=PIXELS)
+    for session in (plain, halved):
+        session.watch(frames_of(random_pixels(4, ROWS * CELL, COLUMNS * CELL)))
+    mine, theirs = halved._context.slab.blocks, plain._context.slab.blocks
+    assert torch.equal(mine[1].keys[:, :, : mine[1].held], theirs[1].keys[:, :, : theirs[1].held])
+    assert not torch.equal(mine[2].keys[:, :, : mine[2].held], theirs[2].keys[:, :, : theirs[2].held])
+    assert not any(block.mlp._forward_hooks for block in model.model.model.language_model.layers)
+    assert halved.meter.counts["layers_flops"] == -7 * 3  # the prefix, and two units
+
+
+def test_policies_that_cannot_run_are_refused_before_anything(model: VideoLM) -> None:
+    @dataclass
+    class TooDeep(Nothing):
+        def acts_at(self, layers: int) -> list[int]:
+            return [layers]
+
+    @dataclass
+    class Unfit(Nothing):
+        def needs_on(self, model: ModelInfo) -> frozenset[str]:
+            raise ValueError("it has no experts")
+
+    @dataclass
+    class Needy(Nothing):
+        def needs_on(self, model: ModelInfo) -> frozenset[str]:
+            return frozenset({"query"})
+
+    for policy, problem in ((TooDeep(), "acts at layer 5"), (Unfit(), "no experts"), (Needy(), "needs `query`")):
+        with pytest.raises(UsageError, match=problem):
+            Session(model, layers=policy)
+    with pytest.raises(UsageError, match="family does not run layer policies"):
+        Session(SmallLM(), layers=Nothing())
+    with pytest.raises(UsageError, match="fills the stage `cache`"):
+        Session(model, layers="window")
