@@ -82,14 +82,14 @@ class _Weights:
         self._slab = slab
         self._rows = rows
         self._held = slab.lengths
-        self._layers = {layer.keys.data_ptr(): number for number, layer in enumerate(slab.blocks)}
         self._found: dict[int, Tensor] = {}
 
     def observe(self, query: Tensor, key: Tensor, options: Mapping[str, Any]) -> None:
         """Add one layer. query: [1, heads, q, D]; key: the slab's view [1, H, held, D]."""
-        number = self._layers.get(key.data_ptr())
-        if number is None or any(options.get(name) is not None for name in UNSUPPORTED):
+        layer = self._slab.owner(key)
+        if layer is None or any(options.get(name) is not None for name in UNSUPPORTED):
             return
+        number = self._slab.blocks.index(layer)
         _, heads, length, width = key.shape
         rows = min(self._rows, query.shape[2])
         asking = query[0, :, -rows:].unflatten(0, (heads, -1)).flatten(1, 2)  # a key head's query heads, row by row
