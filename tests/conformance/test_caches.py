@@ -15,14 +15,18 @@ from vtc_cli import CachePolicy, LayerView, Session
 
 every = pytest.mark.parametrize("make", of_stage(CachePolicy))
 
-HEADS, WIDTH, TAG, VISUAL = 3, 8, 2, 6
+HEADS, WIDTH, TAG, GRID = 3, 8, 2, (2, 3)
+VISUAL = GRID[0] * GRID[1]
 KINDS = ["random", "equal", "zero", "huge"]
 
 
 def view(
     count: int, *, layer: int = 0, kind: str = "random", alike: bool = False, dtype: torch.dtype = torch.float32
 ) -> LayerView:
-    """Entries as they stand after earlier compactions: ascending choices from a stream of units, other in each head."""
+    """Entries as they stand after earlier compactions: ascending choices from a stream of units, other in each head.
+
+    With everything that a policy may ask for.
+    """
     generator = torch.Generator().manual_seed(count * 7 + layer)
     total = count + count // 2 + 4
     stream = torch.arange(total)
@@ -38,7 +42,13 @@ def view(
     elif kind == "huge":
         keys, values = keys * 1e4, values * 1e4
     labels = unit[chosen].int(), patch[chosen].clamp(min=-1).int()
-    return LayerView(keys.to(dtype), values.to(dtype), *labels, layer, 4)
+    attention = torch.rand(HEADS, count, generator=generator).softmax(-1)
+    if kind in ("equal", "zero"):
+        attention = torch.full_like(attention, 1 / count if kind == "equal" else 0)
+    rows = keys.to(dtype)
+    return LayerView(
+        rows, values.to(dtype), *labels, layer, 4, attention=attention, grid=GRID, unrotated=lambda: rows.float()
+    )
 
 
 def check(indices: torch.Tensor, keep: int, count: int) -> None:
@@ -68,6 +78,13 @@ def test_what_stays_obeys_the_contract(
 
 
 @every
+@given(st.integers(1, 90), st.data())
+def test_it_wants_no_more_than_there_may_be(make: Any, count: int, data: Any) -> None:
+    most = data.draw(st.integers(0, count))
+    assert 0 <= make().wanted(view(count, alike=True), most) <= most
+
+
+@every
 def test_keeping_everything_is_the_identity(make: Any) -> None:
     assert make().select(view(40), 40).tolist() == [list(range(40))] * HEADS
 
@@ -86,7 +103,7 @@ def test_it_repeats_itself(make: Any, kind: str) -> None:
 def test_it_changes_none_of_its_inputs(make: Any) -> None:
     given_view, before = view(60), view(60)
     make().select(given_view, 30)
-    for name in ("keys", "values", "unit", "patch"):
+    for name in ("keys", "values", "unit", "patch", "attention"):
         assert torch.equal(getattr(given_view, name), getattr(before, name)), name
 
 
@@ -94,7 +111,7 @@ def test_it_changes_none_of_its_inputs(make: Any) -> None:
 def test_time_tags_do_not_pile_up(make: Any) -> None:
     """Over a long stream, entries of units that have lost all visual rows stay below a twentieth of the budget."""
     budget = 120
-    session = Session(SmallLM(grid=(2, 3), tag=TAG), cache=make(), budget=budget)
+    session = Session(SmallLM(grid=GRID, tag=TAG, library=True), cache=make(), budget=budget, question="what?")
     for start in range(0, 400, 50):
         session.watch(film(50, start))
         assert session.entries <= budget

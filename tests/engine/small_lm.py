@@ -7,10 +7,12 @@ obeys the whole contract, so a session cannot tell it from a family adapter; the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from vtc_cli.models.contract import Cursor, DecoderDims, Geometry, ModelInfo, Prepared, Span, TowerDims, Unit, VideoLM
 from vtc_cli.video.frame import Frame
@@ -23,7 +25,8 @@ PAD, TAG = 258, 259
 class SmallLM(VideoLM):
     """Bytes are tokens. grid: of every unit. per_unit: frames of a unit. tag: rows of a unit's time tag.
 
-    spans: every span that was forwarded, if `record`.
+    spans: every span that was forwarded, if `record`. library: attention runs through the library's table of attention
+    functions, where it can be observed.
     """
 
     def __init__(
@@ -33,9 +36,10 @@ class SmallLM(VideoLM):
         tag: int = 1,
         context: int = 10_000,
         record: bool = False,
+        library: bool = False,
     ):
         generator = torch.Generator().manual_seed(7)
-        self.grid, self.tag, self.record = grid, tag, record
+        self.grid, self.tag, self.record, self.library = grid, tag, record, library
         self.spans: list[Span] = []
         self.encoded = 0
         self._table = torch.randn(VOCAB, HIDDEN, generator=generator)
@@ -112,13 +116,21 @@ class SmallLM(VideoLM):
         for layer, (project, back) in enumerate(zip(self._project, self._back, strict=True)):
             query, key, value = (state @ project).view(3, new, KV_HEADS, WIDTH).transpose(1, 2)
             keys, held = cache.update(key[None], value[None], layer)
-            scores = query @ keys[0].transpose(1, 2)
-            past = scores.shape[-1] - new
-            hidden = torch.ones(new, new, dtype=torch.bool).triu(1)
-            scores[:, :, past:].masked_fill_(hidden, float("-inf"))
-            state = state + (scores.softmax(-1) @ held[0]).transpose(0, 1).reshape(new, -1) @ back
+            attended = self._attend(query, keys, held)
+            state = state + attended.transpose(0, 1).reshape(new, -1) @ back
         # Fresh directions of one length: no token is the likeliest whatever was seen.
         return torch.nn.functional.layer_norm(state[-1], (HIDDEN,)) @ self._head.T
+
+    def _attend(self, query: Tensor, keys: Tensor, held: Tensor) -> Tensor:
+        """Causal attention [heads, new, D]. query: [heads, new, D]; keys, held: [1, heads, past + new, D]."""
+        new, length = query.shape[1], keys.shape[2]
+        later = torch.ones(new, length, dtype=torch.bool).triu(length - new + 1)
+        if self.library:
+            run, module = ALL_ATTENTION_FUNCTIONS["sdpa"], SimpleNamespace(is_causal=True)
+            attended: Tensor = run(module, query[None], keys, held, ~later[None, None], scaling=1.0)[0]
+            return attended[0].transpose(0, 1)
+        scores = query @ keys[0].transpose(1, 2)
+        return scores.masked_fill_(later, float("-inf")).softmax(-1) @ held[0]
 
     def rotation(self) -> None:
         return None
