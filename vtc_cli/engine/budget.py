@@ -41,13 +41,14 @@ def allow(
     unit: int,
     asked: int | None = None,
     units: int | None = None,
+    most: int | None = None,
     free: int | None = None,
 ) -> Allowance:
     """The budget of a session.
 
     prefix, turn: entries outside the budget. unit: rows of the first unit. asked: entries, or `Bytes`; None chooses
     what fits the device and the model's context. units: how many units the video will have, when known, so that no
-    more is taken than it needs. free: bytes free on the device, measured when None.
+    more is taken than it needs; most: how many the policy holds at the same time. free: bytes free on the device, measured when None.
     Raises UsageError, with the arithmetic, when the budget, or the model's context, holds less than one unit.
     """
     each = info.kv_bytes_per_token
@@ -70,9 +71,10 @@ def allow(
     entries, reason = fits, f"{share:.0%} of {free / 1e9:.1f} GB free on {info.device}"
     if context < entries:
         entries, reason = context, f"the model's context of {info.context:,}"
-    needed = None if units is None else max(1, units) * (unit + ROWS_MARGIN)
-    if needed is not None and needed < entries:
-        entries, reason = needed, "the whole video fits"
+    for count, why in ((units, "the whole video fits"), (most, f"{most} units are held at most")):
+        needed = None if count is None else max(1, count) * (unit + ROWS_MARGIN)
+        if needed is not None and needed < entries:
+            entries, reason = needed, why
     return _checked(Allowance(entries, entries * each, reason), unit, each, reason)
 
 
