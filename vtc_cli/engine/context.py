@@ -105,8 +105,15 @@ class Context:
         info = self.model.info
         # A cut unit shown for one question needs room of its own: like the question, it is outside the budget.
         turn = self._turn + (unit + ROWS_MARGIN if info.frames_per_unit > 1 else 0)
-        expected = min((count for count in (self._expected, self._most_units) if count is not None), default=None)
-        allowance = allow(info, prefix=len(self._prefix), turn=turn, unit=unit, asked=self._asked, units=expected)
+        allowance = allow(
+            info,
+            prefix=len(self._prefix),
+            turn=turn,
+            unit=unit,
+            asked=self._asked,
+            units=self._expected,
+            most=self._most_units,
+        )
         slots = len(self._prefix) + allowance.entries + turn
         slab = Slab(info.decoder.layers, slots, uneven=self._layering is not None, rotation=self._rotation)
         with self.meter.time("prefill"):
