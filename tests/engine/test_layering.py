@@ -90,7 +90,8 @@ def hidden_from(model: Any, layer: int, rows: Tensor) -> Iterator[None]:
         count = len(rows)
         mask = torch.ones(count, count, dtype=torch.bool).tril() & ~rows[None]
         mask |= torch.eye(count, dtype=torch.bool)  # a row without any key would not be a number
-        return args, given | {"attention_mask": mask[None, None]}
+        added = torch.zeros(count, count).masked_fill(~mask, torch.finfo(torch.float32).min)  # all kernels take this
+        return args, given | {"attention_mask": added[None, None]}
 
     blocks = model.model.model.language_model.layers[layer:]
     handles = [block.self_attn.register_forward_pre_hook(change, with_kwargs=True) for block in blocks]
@@ -287,7 +288,9 @@ def test_every_layer_keeps_to_the_budget_and_chunks_change_nothing(model: VideoL
         dropped = session._context._dropped
         left = [whole - (length - slab.pinned) - gone for length, gone in zip(slab.lengths, dropped, strict=True)]
         assert min(left) >= 0
-        assert sum(left) == session.meter.counts["layer_rows_left"] > 0
+        through = session.meter.routed["prefill"].rows
+        assert left == [whole + slab.pinned - rows for rows in through]
+        assert max(left) > 0
         assert session.evicted == max(dropped) > 0
         bytes_each = model.info.kv_bytes_per_token // DEPTH
         assert session.kv_bytes == sum(slab.lengths) * bytes_each
@@ -370,7 +373,7 @@ def test_hooks_of_a_policy_last_as_long_as_its_layer(model: Any) -> None:
     assert torch.equal(mine[1].keys[:, :, : mine[1].held], theirs[1].keys[:, :, : theirs[1].held])
     assert not torch.equal(mine[2].keys[:, :, : mine[2].held], theirs[2].keys[:, :, : theirs[2].held])
     assert not any(block.mlp._forward_hooks for block in model.model.model.language_model.layers)
-    assert halved.meter.counts["layers_flops"] == -7 * 3  # the prefix, and two units
+    assert halved.meter.routed["prefill"].flops == -7 * 3  # the prefix, and two units
 
 
 def test_policies_that_cannot_run_are_refused_before_anything(model: VideoLM) -> None:

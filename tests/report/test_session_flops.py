@@ -14,9 +14,12 @@ from vtc_cli import Frame, Session, load_model
 from vtc_cli.report import flops, measured
 
 
-@pytest.mark.parametrize("pruner", [None, "uniform:retain=1/2"])
-def test_reported_work_equals_counted_work(tmp_path: Path, pruner: str | None) -> None:
-    model = load_model(str(random_qwen3_vl(tmp_path / "model")), device="cpu", dtype="float32")
+@pytest.mark.parametrize(
+    ("pruner", "layers"),
+    [(None, None), ("uniform:retain=1/2", None), (None, "fastv:layer=1"), ("uniform:retain=2/3", "fastv:retain=1/4")],
+)
+def test_reported_work_equals_counted_work(tmp_path: Path, pruner: str | None, layers: str | None) -> None:
+    model = load_model(str(random_qwen3_vl(tmp_path / "model", layers=4)), device="cpu", dtype="float32")
     generator = torch.Generator().manual_seed(0)
     frames = [
         Frame(float(second), torch.randint(0, 256, (3, 64, 96), dtype=torch.uint8, generator=generator))
@@ -25,19 +28,27 @@ def test_reported_work_equals_counted_work(tmp_path: Path, pruner: str | None) -
     dims, tower = model.info.decoder, model.info.tower
 
     with counter() as watching:
-        session = Session(model, pruner=pruner, cache="window", budget=64, chunk=2, evidence=False)
+        session = Session(model, pruner=pruner, layers=layers, cache="window", budget=64, chunk=2, evidence=False)
         session.watch(frames)
-    watched = measured.work(session.meter.sums)
+    watched = measured.work(session.meter.sums, routed=session.meter.routed)
+    assert (watched.layers is not None) == (watched.prefill.spared_rows > 0) == (layers is not None)
     assert session.meter.counts["units"] == 4
     assert session.evicted > 0
     assert watching.get_total_flops() == flops.tower(tower, watched.vision) + flops.decoder(
         dims, watched.prefill, "square"
-    )
+    ) + (watched.layers.flops if watched.layers else 0)
 
-    before = deepcopy(session.meter.sums)
+    before, routed = deepcopy(session.meter.sums), deepcopy(session.meter.routed)
     with counter() as asking:
         session.ask("What moves?", max_new_tokens=5)
-    asked = measured.work(session.meter.sums, before)
+    asked = measured.work(session.meter.sums, before, routed=session.meter.routed, routed_before=routed)
+    if layers is not None:
+        assert asked.layers is not None
+        assert watched.layers is not None
+        # Text alone: nothing to rank, and every layer runs every row of it.
+        assert asked.layers.flops == watched.layers.flops
+        more = {now - before for now, before in zip(asked.layers.rows, watched.layers.rows, strict=True)}
+        assert more == {asked.question.rows}
     assert asking.get_total_flops() == flops.decoder(dims, asked.question, "square") + flops.decoder(
         dims, asked.decode, "square"
     )

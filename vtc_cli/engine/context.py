@@ -182,10 +182,8 @@ class Context:
                 self._layering.policy.restore(remembered)
             raise
         layers = [(new, before) for new, (before, _) in zip(ran, mark.layers, strict=True)] if through else []
-        self.meter.forward(counted or kind, len(span), mark.held, logits=1, layers=layers)
-        if through:
-            self.meter.add("layers_flops", through.flops)
-            self.meter.add("layer_rows_left", sum(len(span) - new for new in ran))
+        own = through.flops if through else 0
+        self.meter.forward(counted or kind, len(span), mark.held, logits=1, layers=layers, policy=own)
         self.meter.peak("kv_entries", slab.held)
         self.meter.peak("kv_bytes", slab.nbytes)
         return logits

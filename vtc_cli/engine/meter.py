@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -27,8 +28,6 @@ COUNTS = {
     "questions": "questions answered",
     "prompt": "rows of the questions",
     "generated": "answer tokens",
-    "layer_rows_left": "rows that left inside the decoder or passed a layer by, summed over the layers without them",
-    "layers_flops": "FLOP a layer policy computed for its own ends (analytic, multiply + add = 2)",
 }
 """Plain counters. Forwards are counted apart, see `Meter.sums`."""
 
@@ -37,12 +36,20 @@ FORWARD_KINDS = ("vision", "prefill", "question", "decode")
 _SUMS = ("rows", "cached", "triangle", "square")
 
 
+@dataclass
+class Routed:
+    """What a layer policy made of forwards of one kind. rows: that ran through each layer; flops: its own."""
+
+    rows: list[int]
+    flops: int = 0
+
+
 class Meter:
     """Time, counts and peaks of one session.
 
     seconds: stage -> seconds, for the stages of `STAGES`. A stage nested in another counts for itself only, so the
     stages add up. Edges wait for the device when it is a CUDA device (`device="cuda:0"`).
-    counts: see `COUNTS`. sums: see `forward`.
+    counts: see `COUNTS`. sums: see `forward`. routed: with a layer policy, kind of forward -> what it made of them.
     peaks: largest value of each figure noted: `kv_bytes` (keys and values in use, prefix and turn included),
     `kv_budgeted_bytes` (those of the entries that count against the budget), `kv_entries`, `kv_budgeted_entries`.
     """
@@ -54,6 +61,7 @@ class Meter:
             kind: dict.fromkeys(("forwards", *_SUMS, "logits", *(f"spared_{name}" for name in _SUMS)), 0)
             for kind in FORWARD_KINDS
         }
+        self.routed: dict[str, Routed] = {}
         self.peaks: dict[str, int] = {}
         self._device = device
         self._running: list[tuple[str, float]] = []
@@ -91,6 +99,7 @@ class Meter:
         times: int = 1,
         logits: int = 0,
         layers: Sequence[tuple[int, int]] = (),
+        policy: int = 0,
     ) -> None:
         """Count `times` forwards, each of n = `rows` new rows over c = `cached` entries.
 
@@ -98,7 +107,8 @@ class Meter:
         logits: rows of each the output layer was applied to. layers: (n, c) of every layer, where they differ; rows and
         cached are then those of the widest. Added to `sums[kind]`: `forwards`; `rows`, the sum of n; `cached`, of n c;
         `triangle`, of n (n + 1) / 2; `square`, of n n; `logits`; and `spared_rows` to `spared_square`, how much less
-        than that the layers did, all layers together.
+        than that the layers did, all layers together. policy: FLOP a layer policy computed for its own ends; it and the
+        rows of every layer are added to `routed[kind]`.
         """
         sums = self.sums[kind]
         whole = _sums(rows, cached)
@@ -109,6 +119,10 @@ class Meter:
         for layer in layers:
             for name, amount in _sums(*layer).items():
                 sums[f"spared_{name}"] += (whole[name] - amount) * times
+        if layers:
+            told = self.routed.setdefault(kind, Routed([0] * len(layers)))
+            told.rows = [had + new * times for had, (new, _) in zip(told.rows, layers, strict=True)]
+            told.flops += policy * times
 
     def peak(self, name: str, value: int) -> None:
         """Note a figure; the largest is kept."""

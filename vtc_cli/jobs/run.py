@@ -249,7 +249,7 @@ class Runner:
         from vtc_cli.report.record import build_record
 
         settings, session = self.settings, watched.session
-        before = copy.deepcopy(session.meter.sums)
+        before, routed = copy.deepcopy(session.meter.sums), copy.deepcopy(session.meter.routed)
         self.events.asking(question)
         answer = session.ask(
             question.text,
@@ -273,7 +273,7 @@ class Runner:
             outcome=_outcome(answer),
             damage=clip.damage,
             counts=measured.counts(session.meter.counts, answer.counts),
-            work=measured.work(session.meter.sums, before),
+            work=measured.work(session.meter.sums, before, routed=session.meter.routed, routed_before=routed),
             seconds=measured.seconds(
                 watched.stage_seconds,
                 answer.seconds,

@@ -114,12 +114,21 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class LayerWork:
+    """What a layer policy did. rows: of watching and of the question, through each decoder layer. flops: what it
+    computed for its own ends."""
+
+    rows: tuple[int, ...]
+    flops: int
+
+
+@dataclass(frozen=True)
 class Work:
     """What FLOPs are counted from.
 
     vision: segments of patches through the tower. prefill: forwards that appended units; question: those of the
     question's rows; decode: those of the answer's tokens. method: FLOPs of the methods themselves, None when they
-    do not say.
+    do not say. layers: None without a layer policy.
     """
 
     vision: Forwards
@@ -127,6 +136,7 @@ class Work:
     question: Forwards
     decode: Forwards
     method: int | None = None
+    layers: LayerWork | None = None
 
 
 @dataclass(frozen=True)

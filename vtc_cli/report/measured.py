@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
-from vtc_cli.report.facts import Counts, Seconds, Work
+from vtc_cli.report.facts import Counts, LayerWork, Seconds, Work
 from vtc_cli.report.flops import Forwards
+
+if TYPE_CHECKING:
+    from vtc_cli.engine.meter import Routed
 
 Sums = Mapping[str, Mapping[str, int]]  # kind of forward -> what `Forwards` holds, and how many there were
 
@@ -30,10 +34,18 @@ def counts(session: Mapping[str, int], answer: Mapping[str, int]) -> Counts:
     )
 
 
-def work(now: Sums, before: Sums | None = None, method: int | None = None) -> Work:
+def work(
+    now: Sums,
+    before: Sums | None = None,
+    method: int | None = None,
+    *,
+    routed: Mapping[str, Routed] | None = None,
+    routed_before: Mapping[str, Routed] | None = None,
+) -> Work:
     """What one answer's FLOPs are counted from.
 
     now: `Meter.sums` after the answer; before: a deep copy from just before the question, None for the first one.
+    routed, routed_before: `Meter.routed` at the same moments.
     """
     return Work(
         vision=_forwards(now, None, "vision"),
@@ -41,6 +53,7 @@ def work(now: Sums, before: Sums | None = None, method: int | None = None) -> Wo
         question=_forwards(now, before, "question"),
         decode=_forwards(now, before, "decode"),
         method=method,
+        layers=_layer_work(routed, routed_before or {}) if routed else None,
     )
 
 
@@ -65,6 +78,18 @@ def seconds(
         first_token_cold=first_token_cold,
         generate=answer.get("generate"),
     )
+
+
+def _layer_work(now: Mapping[str, Routed], before: Mapping[str, Routed]) -> LayerWork:
+    """Of watching and of this one question."""
+    flops, rows = 0, [0] * max(len(told.rows) for told in now.values())
+    for kind, told in now.items():
+        had = before.get(kind) if kind != "prefill" else None
+        flops += told.flops - (had.flops if had else 0)
+        if kind != "decode":
+            rows = [sum(layer) for layer in zip(rows, told.rows, strict=True)]
+            rows = [count - gone for count, gone in zip(rows, had.rows, strict=True)] if had else rows
+    return LayerWork(tuple(rows), flops)
 
 
 def _forwards(now: Sums, before: Sums | None, kind: str) -> Forwards:

@@ -109,12 +109,14 @@ def flop_counts(model: ModelInfo, work: Work, counts: Counts) -> dict[str, Any]:
 
     without_method: vision, and the same rows, question and answer with every visual token kept and nothing evicted,
     prefilled at once. fastv_formula: the literature's formula (multiply-adds, decoder only) on the rows that were
-    prefilled, for comparing with tables of papers and nothing else.
+    prefilled, layer by layer, for comparing with tables of papers and nothing else. layers: what a layer policy
+    computed for its own ends, null without one.
     """
     dims = model.decoder
     vision = flops.tower(model.tower, work.vision)
     watched = work.prefill.rows + counts.visual_in - counts.visual_kept
     rows = watched + work.question.rows
+    through = work.layers.rows if work.layers else [work.prefill.rows + work.question.rows] * dims.layers
     answering = Forwards(
         rows=work.decode.rows,
         cached=rows * work.decode.rows + work.decode.rows * (work.decode.rows - 1) // 2,
@@ -131,7 +133,8 @@ def flop_counts(model: ModelInfo, work: Work, counts: Counts) -> dict[str, Any]:
         "question": flops.decoder(dims, work.question),
         "decode": flops.decoder(dims, work.decode),
         "without_method": vision + flops.one_shot(dims, rows) + flops.decoder(dims, answering),
-        "fastv_formula": flops.fastv(dims, work.prefill.rows + work.question.rows),
+        "fastv_formula": sum(flops.fastv(dims, rows, layers=1) for rows in through),
+        "layers": None if work.layers is None else work.layers.flops,
     }
 
 

@@ -163,9 +163,16 @@ def _compute(record: Mapping[str, Any]) -> Lines:
     flops = record["flops"]
     if flops is None:
         return []
-    names = {"vision": "vision", "method": "method", "prefill": "prefill", "question": "question", "decode": "answer"}
-    parts = [f"{shown} {operations(flops[name])}" for name, shown in names.items() if flops[name]]
-    total = sum(flops[name] or 0 for name in names)
+    names = {
+        "vision": "vision",
+        "method": "method",
+        "layers": "layer policy",
+        "prefill": "prefill",
+        "question": "question",
+        "decode": "answer",
+    }
+    parts = [f"{shown} {operations(flops[name])}" for name, shown in names.items() if flops.get(name)]
+    total = sum(flops.get(name) or 0 for name in names)
     saved = flops["without_method"] / total if total else 1.0
     whole = f"{operations(total)} in all ({flops['counted']})"
     if saved >= 1.005:
