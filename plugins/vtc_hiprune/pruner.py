@@ -87,7 +87,7 @@ class HiPrune(TokenPruner):
             return Kept(torch.arange(count, device=unit.tokens.device))
         first, deep = self._scores(unit)
         if self.split == "global":
-            budget = self._spending.take(deep, min(count, self.average(max(count, self.tokens))), budget)
+            budget = self._spending.take(deep, self.average(count), budget)
         return Kept(self._choose(unit, first, deep, budget, query))
 
     def _choose(self, unit: Unit, first: Tensor, deep: Tensor, count: int, query: Tensor | None) -> Tensor:

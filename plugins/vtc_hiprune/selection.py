@@ -35,6 +35,7 @@ def select(
     Raises ValueError: alpha outside [0, 1], keep below 1, scores that are not finite or do not fit the grid.
     """
     check_share("alpha", alpha)
+    object_scores, deep_scores = torch.as_tensor(object_scores), torch.as_tensor(deep_scores)
     _check(grid, keep, edge, object=object_scores, deep=deep_scores)
     if keep >= len(deep_scores):
         return torch.arange(len(deep_scores), device=deep_scores.device)
@@ -66,12 +67,13 @@ def select_with_text(
     check_sign(sign)
     if quota not in ("in_budget", "additive"):
         raise ValueError(f"quota must be in_budget or additive, not {quota}")
-    given = {} if similarity is None else {"similarity": similarity}
+    object_scores, deep_scores = torch.as_tensor(object_scores), torch.as_tensor(deep_scores)
+    given = {} if similarity is None else {"similarity": torch.as_tensor(similarity)}
     _check(grid, keep, edge, object=object_scores, deep=deep_scores, **given)
     count = len(deep_scores)
     if keep >= count:
         return torch.arange(count, device=deep_scores.device)
-    nearness = None if similarity is None else sign * _scores(similarity, "similarity")
+    nearness = sign * _scores(given["similarity"], "similarity") if given else None
     asked = round(beta * keep) if nearness is not None and bool(nearness.any()) else 0
     asked = asked if quota == "in_budget" else min(asked, count - keep)
     base = keep - asked if quota == "in_budget" else keep
