@@ -18,6 +18,9 @@ from vtc_cli.train.stream import WORN, compressed, random_size, to_input
 from vtc_cli.train.world.labels import CHANNELS, IGNORE, unit_at
 from vtc_cli.train.world.shoot import make_film
 
+TRIES = 3  # films drawn for a unit until one has something to read: reading is learnt last
+NOTHING = {"kind": 0.3, "colour": 0.3, "motion": 0.3, "digit": 0.06, "word": 0.06}  # weight of empty cells
+
 
 def vision_batch(step: int, units: int = 24, split: str = "train") -> tuple[Tensor, Tensor]:
     """Frames uint8 [B, 2, H, W, 3] and labels int64 [B, tokens, channels] of one step."""
@@ -27,9 +30,15 @@ def vision_batch(step: int, units: int = 24, split: str = "train") -> tuple[Tens
     for index in range(units):
         duration = float(rng.uniform(2.5, 10))
         scenes = int(duration // 3) if rng.random() < 0.2 else 1  # some pairs of frames lie on both sides of a cut
-        film = make_film(step * units + index, split, duration, max(1, scenes), size[1] / size[0])
         gap = float(rng.choice([0.5, 1.0, 1.0, 1.0, 2.0]))
         start = float(rng.uniform(0, duration - gap))
+        for attempt in range(TRIES):
+            seed = (step * units + index) * TRIES + attempt
+            film = make_film(seed, split, duration, max(1, scenes), size[1] / size[0])
+            if film.captions:
+                first = film.captions[0]
+                start = float(rng.uniform(first.start, max(first.start, min(first.end, duration) - gap)))
+                break
         pair, truth = unit_at(film, (start, start + gap), size, CELL)
         frames.append(compressed(pair, rng) if rng.random() < WORN else pair)
         labels.append(truth.reshape(-1, len(CHANNELS)))
@@ -74,7 +83,7 @@ def vision_loss(
             truth = labels[..., channel]
             # Things fill few cells; without a weight the first thing learnt is that nothing is there.
             weights = torch.ones(logits.shape[-1], device=device)
-            weights[0] = 0.3
+            weights[0] = NOTHING[name]
             total = total + weight * F.cross_entropy(
                 logits.flatten(0, 1), truth.flatten(), weight=weights, ignore_index=IGNORE
             )
