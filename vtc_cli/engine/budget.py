@@ -48,7 +48,8 @@ def allow(
 
     prefix, turn: entries outside the budget. unit: rows of the first unit. asked: entries, or `Bytes`; None chooses
     what fits the device and the model's context. units: how many units the video will have, when known, so that no
-    more is taken than it needs; most: how many the policy holds at the same time. free: bytes free on the device, measured when None.
+    more is taken than it needs; most: how many the policy holds at the same time. free: bytes free on the device,
+    measured when None.
     Raises UsageError, with the arithmetic, when the budget, or the model's context, holds less than one unit.
     """
     each = info.kv_bytes_per_token

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from vtc_cli.errors import MachineError
 from vtc_cli.jobs.fitting import check_model, kept_per_unit
+from vtc_cli.jobs.foreseen import foresee
 from vtc_cli.jobs.inventory import checkpoint_folder, find_facts
 from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.request import Request
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.jobs.setup import default_chunk, frames_ahead, methods_of, resolve_model, turn_room
+from vtc_cli.methods.stages import CachePolicy
 from vtc_cli.models.device import AS_ASKED
 from vtc_cli.video.sampling import SamplingPlan, plan_sampling
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from vtc_cli.models.contract import Geometry, ModelInfo
     from vtc_cli.models.device import Placement
     from vtc_cli.models.sketch import Sketch
-    from vtc_cli.report.flops import Forwards
     from vtc_cli.video.probing import Probe
 
 
@@ -201,6 +202,8 @@ def _complete(
     rows = [kept + drawn.around_unit(*_span(plan.sampling, info, index)) for index in range(units)]
     prefix = drawn.prefix(settings.system)
     question = max(drawn.question(item.text, item.choices) for item in questions)
+    policy = chosen["cache"].method
+    assert isinstance(policy, CachePolicy)
     allowance = allow(
         info,
         prefix=prefix,
@@ -208,6 +211,7 @@ def _complete(
         unit=rows[0],
         asked=_asked(settings, chosen),
         units=units,
+        most=policy.most_units(),
     )
     tokens = Tokens(
         units=units,
@@ -221,9 +225,8 @@ def _complete(
         prefix=prefix,
         question=question,
     )
-    target = chosen["cache"].method.target  # type: ignore[attr-defined]
     chunk = settings.chunk or default_chunk(info.device)
-    work, held, most, evicted, compactions = _watch(rows, prefix, allowance, target, chunk)
+    work, held, most, evicted, compactions = foresee(rows, prefix, allowance.entries, policy, chunk, question)
     each = info.kv_bytes_per_token
     cache = CachePlan(
         policy=chosen["cache"].name,
@@ -255,34 +258,6 @@ def _asked(settings: Settings, chosen: dict[str, Chosen]) -> int | None:
     if settings.budget is not None:
         return settings.budget.amount
     return chosen["cache"].method.asked_budget or None  # type: ignore[attr-defined]
-
-
-def _watch(
-    rows: list[int], prefix: int, allowance: Allowance, target: float, chunk: int
-) -> tuple[Forwards, int, int, int, int]:
-    """Forwards, entries held at the end and at the most, evicted, compactions: the session's rule, unit by unit.
-
-    Units of a chunk go through in one forward, unless the cache has to be compacted between them.
-    """
-    from vtc_cli.report.flops import Forwards
-
-    work = Forwards.one(prefix, 0)
-    held = most = evicted = compactions = waiting = 0
-    for index, new in enumerate(rows):
-        if held + waiting + new > allowance.entries:
-            work, held, waiting = _forward(work, prefix, held, waiting)
-            keep = min(int(target * allowance.entries), allowance.entries - new, held)
-            evicted, held, compactions = evicted + held - keep, keep, compactions + 1
-        waiting += new
-        most = max(most, held + waiting)
-        if (index + 1) % chunk == 0:
-            work, held, waiting = _forward(work, prefix, held, waiting)
-    work, held, _ = _forward(work, prefix, held, waiting)
-    return work, held, most, evicted, compactions
-
-
-def _forward(work: Forwards, prefix: int, held: int, waiting: int) -> tuple[Forwards, int, int]:
-    return (work + type(work).one(waiting, prefix + held) if waiting else work), held + waiting, 0
 
 
 def _memory(
