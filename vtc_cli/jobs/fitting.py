@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vtc_cli.errors import VtcError
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.methods.registry import Chosen
-from vtc_cli.methods.stages import Method, TokenPruner
+from vtc_cli.methods.stages import LayerPolicy, Method, TokenPruner
 
 if TYPE_CHECKING:
     from vtc_cli.models.contract import ModelInfo
@@ -41,12 +41,15 @@ def depends_on_model(methods: Mapping[str, Chosen]) -> bool:
 
 def check_model(methods: Mapping[str, Chosen], info: ModelInfo) -> None:
     """Raise UsageError for options of a method that this model cannot have."""
+    from vtc_cli.engine.layering import layers_acted_at
     from vtc_cli.engine.prune import layers_of, needs_of
 
     for chosen in methods.values():
         needs = needs_of(chosen.method, info, chosen.name)
         if chosen.stage == "pruner":
             layers_of(needs, info.tower, f"method `{chosen.name}`")
+        if isinstance(chosen.method, LayerPolicy):
+            layers_acted_at(chosen.method, info, chosen.name)
 
 
 def kept_per_unit(methods: Mapping[str, Chosen], tokens: int) -> int:
@@ -60,3 +63,12 @@ def kept_per_unit(methods: Mapping[str, Chosen], tokens: int) -> int:
     assert isinstance(chosen.method, TokenPruner)
     budget_of(chosen.method, tokens, chosen.name)
     return chosen.method.average(tokens)
+
+
+def entries_per_unit(methods: Mapping[str, Chosen], visual: int, info: ModelInfo) -> list[int]:
+    """Visual rows of a unit that each decoder layer runs and caches, of `visual` that enter the decoder."""
+    chosen, layers = methods.get("layers"), info.decoder.layers
+    if chosen is None:
+        return [visual] * layers
+    assert isinstance(chosen.method, LayerPolicy)
+    return list(chosen.method.entries(visual, layers))

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vtc_cli.errors import MachineError
-from vtc_cli.jobs.fitting import check_model, kept_per_unit
-from vtc_cli.jobs.foreseen import foresee
+from vtc_cli.jobs.fitting import check_model, entries_per_unit, kept_per_unit
+from vtc_cli.jobs.foreseen import Rows, foresee
 from vtc_cli.jobs.inventory import checkpoint_folder, find_facts
 from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.request import Request
@@ -49,7 +49,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class CachePlan:
-    """budget_entries: after the prefix, per layer. evicted: entries per layer the budget will drop; compactions: how
+    """budget_entries: after the prefix, of any layer. evicted: entries per layer the budget will drop; compactions: how
     often. bytes: of everything held at the most, prefix and one turn included."""
 
     policy: str
@@ -199,7 +199,8 @@ def _complete(
     check_model(chosen, info)
     kept = kept_per_unit(chosen, geometry.tokens)
     units = -(-frames // info.frames_per_unit)
-    rows = [kept + drawn.around_unit(*_span(plan.sampling, info, index)) for index in range(units)]
+    around = [drawn.around_unit(*_span(plan.sampling, info, index)) for index in range(units)]
+    rows = Rows.of(around, kept, entries_per_unit(chosen, kept, info))
     prefix = drawn.prefix(settings.system)
     question = max(drawn.question(item.text, item.choices) for item in questions)
     policy = chosen["cache"].method
@@ -208,7 +209,7 @@ def _complete(
         info,
         prefix=prefix,
         turn=turn_room(question, settings),
-        unit=rows[0],
+        unit=rows.whole(0),
         asked=_asked(settings, chosen),
         units=units,
         most=policy.most_units(),
@@ -221,31 +222,32 @@ def _complete(
         kept_per_unit=kept,
         visual_in=units * geometry.tokens,
         visual_kept=units * kept,
-        video=sum(rows),
+        video=sum(around) + units * kept,
         prefix=prefix,
         question=question,
     )
     chunk = settings.chunk or default_chunk(info.device)
-    work, held, most, evicted, compactions = foresee(rows, prefix, allowance.entries, policy, chunk, question)
+    seen = foresee(rows, prefix, allowance.entries, policy, chunk, question)
     each = info.kv_bytes_per_token
     cache = CachePlan(
         policy=chosen["cache"].name,
         budget_entries=allowance.entries,
         reason=allowance.reason,
         bytes_per_token=each,
-        bytes=(prefix + max(most, held) + question + settings.max_new_tokens) * each,
-        evicted=evicted,
-        compactions=compactions,
+        bytes=seen.entries(question + settings.max_new_tokens) * each // info.decoder.layers,
+        evicted=seen.evicted,
+        compactions=seen.compactions,
     )
     vision = Forwards(rows=units * geometry.patches, square=units * geometry.patches**2)
-    context = prefix + held
     compute = Compute(
         vision=flops.tower(info.tower, vision),
-        prefill=flops.decoder(info.decoder, work),
-        question=flops.decoder(info.decoder, Forwards.one(question, context)),
-        token=flops.decoder(info.decoder, Forwards.one(1, context + question)),
+        prefill=flops.decoder(info.decoder, seen.work),
+        question=flops.decoder(info.decoder, seen.forward(question)),
+        token=flops.decoder(info.decoder, seen.forward(1, question)),
     )
-    memory = _memory(plan, settings, info, geometry, max(rows), allowance, prefix, turn_room(question, settings))
+    memory = _memory(
+        plan, settings, info, geometry, max(around) + kept, allowance, prefix, turn_room(question, settings)
+    )
     return replace(plan, model=info, tokens=tokens, cache=cache, flops=compute, memory=memory)
 
 
