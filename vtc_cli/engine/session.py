@@ -10,6 +10,7 @@ import torch
 from vtc_cli.engine.answer import Answer
 from vtc_cli.engine.budget import Allowance, one_budget
 from vtc_cli.engine.context import Context, Placed, memory
+from vtc_cli.engine.held import Held, held_units
 from vtc_cli.engine.layering import Layering
 from vtc_cli.engine.meter import Meter
 from vtc_cli.engine.prune import Pruning
@@ -125,6 +126,15 @@ class Session:
     def units(self) -> int:
         """Units taken in so far, a cut one not among them."""
         return self._context.units
+
+    @torch.no_grad()
+    def held(self) -> list[Held]:
+        """The units that a question now would still find in the cache, in time order; see `Held`.
+
+        A cut unit is among them: every question is shown it.
+        """
+        cut = self._complete()
+        return held_units(self._context.slab, self._context.times, cut) if self.units or cut else []
 
     def watch(self, frames: Iterable[Frame]) -> None:
         """Take in frames, in time order. May be called again, also after questions; the video simply goes on.

@@ -27,7 +27,7 @@ class Answerer(Protocol):
         """The id its record will have (same clip, question, settings: same id); None where no one can know."""
         ...
 
-    def prepare(self) -> None:
+    def prepare(self) -> object:
         """Load what answering needs, once. Raises VtcError."""
         ...
 

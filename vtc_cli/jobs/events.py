@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vtc_cli.engine.session import Session
     from vtc_cli.errors import VtcError
     from vtc_cli.jobs.questions import Question
     from vtc_cli.video.frame import ClipInfo
@@ -24,6 +25,9 @@ class Events:
 
     def watched(self) -> None:
         """The video has been watched; questions follow."""
+
+    def ready(self, session: Session) -> None:
+        """The session that watched, before its first question. It stays as it is while questions are asked."""
 
     def asking(self, question: Question) -> None:
         """A question is about to be answered."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,37 +16,20 @@ from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.jobs.setup import default_chunk, frames_ahead, methods_of, resolve_model, turn_room
 from vtc_cli.jobs.sources import is_live
-from vtc_cli.report.facts import Asked, CacheFacts, Evidence, MethodFacts, Outcome, Sampling
+from vtc_cli.jobs.watched import Watched, outcome
+from vtc_cli.report.facts import Asked, MethodFacts
 from vtc_cli.report.identity import fingerprint, record_id
 from vtc_cli.report.units import clock
-from vtc_cli.video.frame import Clip, Frame
-from vtc_cli.video.sampling import SamplingPlan, plan_sampling
+from vtc_cli.video.frame import Clip, ClipInfo, Frame
+from vtc_cli.video.sampling import plan_sampling
 
 if TYPE_CHECKING:
-    from vtc_cli.engine.answer import Answer
     from vtc_cli.engine.session import Session
-    from vtc_cli.models.contract import Geometry, VideoLM
+    from vtc_cli.models.contract import VideoLM
     from vtc_cli.models.sketch import Outline
     from vtc_cli.report.memory import MemoryWatch
 
 Record = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Watched:
-    """One session after watching.
-
-    stage_seconds: of decoding and of each of the session's stages; part of it was spent in the decoding thread.
-    watch_seconds, cold_seconds: wall time of watching, and of opening and watching together.
-    """
-
-    session: Session
-    plan: SamplingPlan
-    geometry: Geometry
-    kept_per_unit: int
-    stage_seconds: dict[str, float]
-    watch_seconds: float
-    cold_seconds: float
 
 
 def answer_video(
@@ -97,12 +80,18 @@ class Runner:
         clip = open_clip(source, settings.reader)
         self._open_seconds = time.perf_counter() - began
         try:
-            if (shape := self._model or self._outline()) is not None:
-                kept_per_unit(self.methods, shape.geometry(clip.info.size, settings.pixels).tokens)
+            self.check(clip.info)
         except VtcError:
             clip.close()
             raise
         return clip
+
+    def check(self, info: ClipInfo) -> None:
+        """Raise UsageError for methods that this model or pictures of this size cannot have, before the model is
+        loaded where its configuration is here."""
+        if (shape := self._model or self._outline()) is not None:
+            check_model(self.methods, shape.info)
+            kept_per_unit(self.methods, shape.geometry(info.size, self.settings.pixels).tokens)
 
     def identity(self, clip: Clip, question: Question) -> str | None:
         """The id its record will have; None where the video cannot be recognised again (a pipe, a camera)."""
@@ -110,10 +99,15 @@ class Runner:
             return None
         return record_id(clip.info.digest, question.text, self._fingerprint, question.choices)
 
-    def prepare(self) -> None:
-        """Load the model, once. Raises MachineError, UsageError."""
+    def prepare(self, model: VideoLM | None = None) -> VideoLM:
+        """The model, loaded when this is called first. Raises MachineError, UsageError.
+
+        model: take this one, loaded for another runner of the same settings, instead.
+        """
+        if model is not None and self._model is None:
+            self._take(model)
         if self._model is not None:
-            return
+            return self._model
         from vtc_cli.models import load_model
 
         if (outline := self._outline()) is not None:
@@ -132,6 +126,7 @@ class Runner:
         )
         self._load_seconds = time.perf_counter() - began
         self._take(model)
+        return model
 
     def answer(self, clip: Clip, questions: Sequence[Question]) -> Iterator[Record]:
         """One record per question, in order.
@@ -230,6 +225,7 @@ class Runner:
                 f"answering from the {frames:,} frame{'s' if frames > 1 else ''} that could be read"
             )
         watch_seconds = time.perf_counter() - began
+        self.events.ready(session)
         seconds = session.meter.seconds
         stages = {**seconds, "decode": beside["decode"], "preprocess": seconds["preprocess"] + beside["preprocess"]}
         return Watched(session, plan, geometry, kept, stages, watch_seconds, self._open_seconds + watch_seconds)
@@ -267,10 +263,10 @@ class Runner:
             settings=self._plain,
             clip=clip.info,
             model=self._loaded().info,
-            sampling=self._sampling(watched),
+            sampling=watched.sampling(self._loaded().info.frames_per_unit),
             methods=self._facts(),
-            cache=self._cache(session, answer),
-            outcome=_outcome(answer),
+            cache=watched.cache(self.methods["cache"].name, answer),
+            outcome=outcome(answer),
             damage=clip.damage,
             counts=measured.counts(session.meter.counts, answer.counts),
             work=measured.work(session.meter.sums, before, routed=session.meter.routed, routed_before=routed),
@@ -286,33 +282,6 @@ class Runner:
             reused=not first,
         )
 
-    def _sampling(self, watched: Watched) -> Sampling:
-        plan, geometry = watched.plan, watched.geometry
-        return Sampling(
-            fps=plan.fps,
-            start=plan.start,
-            end=plan.end,
-            frames=plan.frames,
-            frames_per_unit=self._loaded().info.frames_per_unit,
-            size=(geometry.size[1], geometry.size[0]),
-            grid=geometry.grid,
-            tokens_per_unit=geometry.tokens,
-            kept_per_unit=watched.kept_per_unit,
-        )
-
-    def _cache(self, session: Session, answer: Answer) -> CacheFacts:
-        allowance, peaks = session.allowance, session.meter.peaks
-        return CacheFacts(
-            policy=self.methods["cache"].name,
-            budget_entries=allowance.entries if allowance is not None else None,
-            budget_bytes=allowance.bytes if allowance is not None else None,
-            reason=allowance.reason if allowance is not None else None,
-            entries_peak=peaks.get("kv_budgeted_entries"),
-            bytes_peak=peaks.get("kv_budgeted_bytes"),
-            evicted=answer.evicted,
-            compactions=session.meter.counts["compactions"],
-        )
-
     def _facts(self) -> list[MethodFacts]:
         return [
             MethodFacts(chosen.stage, chosen.name, chosen.options, chosen.distribution, chosen.version)
@@ -323,11 +292,6 @@ class Runner:
         if self._model is None:
             raise RuntimeError("prepare() has not been called")
         return self._model
-
-
-def _outcome(answer: Answer) -> Outcome:
-    evidence = None if answer.evidence is None else [Evidence(item.time, item.score) for item in answer.evidence]
-    return Outcome(answer.text, answer.posterior, answer.finish, evidence, answer.notes)
 
 
 def _threads() -> int:
