@@ -18,6 +18,7 @@ from vtc_hiprune.layers import layers_for
 
 SHARES = (0.05, 0.10, 0.25)
 PHASES = ("shallow", "middle", "deep")
+TOGETHER = 4  # units encoded at once
 SHORTEST = 2  # layers of a phase: through fewer points any line fits
 
 
@@ -34,10 +35,13 @@ def calibrate(model: VideoLM, clips: Sequence[Sequence[Frame]]) -> Calibration:
         if not clip:
             continue
         geometry = model.geometry((clip[0].image.shape[2], clip[0].image.shape[1]))
-        for unit in model.encode(model.prepare(clip, geometry), geometry, capture=layers):
-            scores = torch.stack([unit.scores[layer] for layer in layers])
-            total += spread(unit.tokens, scores)
-            units += 1
+        step = TOGETHER * model.info.frames_per_unit
+        for first in range(0, len(clip), step):
+            prepared = model.prepare(clip[first : first + step], geometry)
+            for unit in model.encode(prepared, geometry, capture=layers):
+                scores = torch.stack([unit.scores[layer] for layer in layers])
+                total += spread(unit.tokens, scores)
+                units += 1
     if not units:
         raise ValueError("there are no pictures to calibrate on")
     curves = total / units
