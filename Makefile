@@ -34,6 +34,7 @@ format: $(STAMP)
 # Takes about an hour; results are written to benchmarks/results.
 bench: $(HOUR)
 	$(BIN)/python -m benchmarks.compute --model tiny
+	$(BIN)/python -m benchmarks.capture
 	$(BIN)/python -m benchmarks.tiny_accuracy
 	$(BIN)/python -m benchmarks.hour $(HOUR) --model tiny
 

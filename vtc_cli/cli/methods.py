@@ -41,7 +41,7 @@ def methods(
     dtype: Dtype = None,
     json: Json = False,
 ) -> None:
-    """List the installed compression methods, the options of one, or those that suit a model.
+    """List the installed compression methods, or the options of one.
 
     \b
     Examples:
