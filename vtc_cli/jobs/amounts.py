@@ -61,3 +61,26 @@ def parse_bytes(value: object) -> int:
     if amount > MOST_BYTES:
         raise ValueError(f"must be at most {MOST_BYTES} bytes")
     return amount
+
+
+def parse_length(value: object) -> float:
+    """Seconds of a length of video: `60`, `90s`, `10m`, `1h`, `MM:SS`, `HH:MM:SS`. Raises ValueError otherwise."""
+    from vtc_cli.errors import UsageError
+    from vtc_cli.video import parse_time
+
+    text = str(value).strip().lower()
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])(?:in|ours?|ec)?", text)
+    if match is not None:
+        return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+    try:
+        return parse_time(text)
+    except UsageError:
+        raise ValueError(f"expected a length like 60, 10m, 1h or 1:30:00, got {value!r}") from None
+
+
+def parse_aspect(value: object) -> float:
+    """Width over height: `16:9`, `16/9` or `1.78`. Raises ValueError otherwise."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(?:[:/x](\d+(?:\.\d+)?))?", str(value).strip())
+    if match is None or not float(match[1]) or not float(match[2] or 1):
+        raise ValueError(f"expected a shape of pictures like 16:9, 1:1 or 1.78, got {value!r}")
+    return float(match[1]) / float(match[2] or 1)

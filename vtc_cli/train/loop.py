@@ -17,6 +17,25 @@ from vtc_cli.train.optimise import Optimiser
 from vtc_cli.train.stream import batches
 
 
+class Stopped(Exception):  # noqa: N818 (nothing went wrong)
+    """The run was asked to stop; what it has learnt is in its folder."""
+
+
+class Watcher:
+    """What a run tells whoever watches it, and whether it is to stop. This one prints, and never stops a run."""
+
+    def said(self, text: str) -> None:
+        """Something worth a line: where a run goes on, and its figures now and then."""
+        print(text)
+
+    def stepped(self, stage: str, step: int, steps: int, loss: float) -> None:
+        """`step` of `steps` are done; the last one had this loss."""
+
+    def stop(self) -> bool:
+        """Asked after every step. True ends the run with `Stopped` once it is saved."""
+        return False
+
+
 @dataclass
 class Stage:
     """What one stage of training needs.
@@ -34,11 +53,13 @@ class Stage:
     peak: float
 
 
-def run(stage: Stage, folder: Path, every: int = 100, workers: int = 1, say: Callable[[str], None] = print) -> None:
+def run(stage: Stage, folder: Path, every: int = 100, workers: int = 1, watcher: Watcher | None = None) -> None:
     """Train a stage to its last step, from its checkpoint if there is one.
 
     Writes `<name>.pt` (atomically, every `every` steps) and `<name>.jsonl` (one line per ten steps) into `folder`.
+    Raises Stopped when the watcher wants it to stop; it is saved by then.
     """
+    watcher = watcher or Watcher()
     folder.mkdir(parents=True, exist_ok=True)
     saved = folder / f"{stage.name}.pt"
     optimiser = Optimiser(stage.trained, stage.peak, stage.steps)
@@ -50,7 +71,7 @@ def run(stage: Stage, folder: Path, every: int = 100, workers: int = 1, say: Cal
         first, spent = state["step"], state["seconds"]
         if first < stage.steps:
             optimiser.load(state["optimiser"])
-        say(f"{stage.name}: resumed at step {first} of {stage.steps}")
+        watcher.said(f"{stage.name}: resumed at step {first} of {stage.steps}")
     if first >= stage.steps:
         return
     started = time.monotonic()
@@ -69,9 +90,13 @@ def run(stage: Stage, folder: Path, every: int = 100, workers: int = 1, say: Cal
                 print(json.dumps(line), file=log, flush=True)
                 sums = {}
                 if (step + 1) % 50 == 0:
-                    say(f"{stage.name} {json.dumps(line)}")
-            if (step + 1) % every == 0 or step + 1 == stage.steps:
+                    watcher.said(f"{stage.name} {json.dumps(line)}")
+            watcher.stepped(stage.name, step + 1, stage.steps, figures["loss"])
+            stopping = watcher.stop() and step + 1 < stage.steps
+            if stopping or (step + 1) % every == 0 or step + 1 == stage.steps:
                 _save(stage, optimiser, saved, step + 1, spent + time.monotonic() - started)
+            if stopping:
+                raise Stopped(f"{stage.name} stopped after step {step + 1} of {stage.steps}")
 
 
 def _save(stage: Stage, optimiser: Optimiser, path: Path, step: int, seconds: float) -> None:

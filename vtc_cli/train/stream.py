@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 SIZES = ((128, 128), (96, 160), (160, 96))  # (height, width); all multiples of a token's 16 pixels
 SIZE_ODDS = (0.6, 0.32, 0.08)
@@ -30,6 +31,9 @@ class Steps(IterableDataset):
 
     def __iter__(self) -> Iterator[Any]:
         torch.set_num_threads(1)
+        if get_worker_info() is not None:
+            # Ctrl-C reaches every process of the terminal; the trainer ends this one when it has stopped.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         for step in range(self.first, self.last):
             yield self.make(step)
 

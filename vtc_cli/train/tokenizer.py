@@ -37,7 +37,7 @@ def corpus(films: int = 2500) -> Iterator[str]:
         film = make_film(seed, duration=6.0, scenes=1 + 2 * (seed % 2))
         for question in ask_some(film, rng, 14):
             yield f"user\n<{rng.uniform(0, 4000):.1f} seconds>{question.text}\nassistant\n{question.answer}"
-            options = rng.permutation(question.options)[:4] if question.options else []
+            options = rng.permutation(question.options)[:4].tolist() if question.options else []
             yield "".join(f"\n{letter}. {option}" for letter, option in zip("ABCD", options, strict=False))
     yield from ("What happens?", "Describe the video.", "Answer with the letter of the correct option only.") * 20
 
