@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from vtc_cli.cli.answers import one_line
 from vtc_cli.models.device import AS_ASKED
-from vtc_cli.report.units import count, length, operations, size
+from vtc_cli.report.units import count, length, operations, size, split_text
 
 if TYPE_CHECKING:
     from vtc_cli.jobs.plan import VideoPlan
@@ -87,6 +88,8 @@ def _cost(plan: VideoPlan) -> Iterator[tuple[str, str]]:
         f"{cache.policy}, {count(cache.budget_entries)} tokens allowed ({cache.reason}); "
         f"{count(cache.bytes_per_token)} bytes each, {size(cache.bytes)} at the most",
     )
+    if cache.split is not None:
+        yield "", split_text(asdict(cache.split))
     if cache.evicted:
         kept = 1 - cache.evicted / tokens.video
         gone = f"{count(cache.evicted)} of {count(tokens.video)} evicted in {cache.compactions} compactions"

@@ -88,9 +88,14 @@ def one_budget(session: int | None, policy: int) -> int | None:
         raise UsageError(f"the cache budget must be at least one entry, not {session}")
     if session is not None and policy and (type(session), session) != (type(policy), policy):
         raise UsageError(
-            f"two cache budgets: {session} for the session and {policy} for its cache policy", "give one of them"
+            f"two cache budgets: {_shown(session)} for the session and {_shown(policy)} for its cache policy",
+            "give one of them",
         )
     return session or policy or None
+
+
+def _shown(amount: int) -> str:
+    return f"{amount:,} bytes" if isinstance(amount, Bytes) else f"{amount:,}"
 
 
 def _checked(allowance: Allowance, unit: int, each: int, what: str) -> Allowance:

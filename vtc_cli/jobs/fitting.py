@@ -12,7 +12,7 @@ from vtc_cli.methods.stages import LayerPolicy, Method, TokenPruner
 
 if TYPE_CHECKING:
     from vtc_cli.models.contract import ModelInfo
-    from vtc_cli.models.sketch import Outline
+    from vtc_cli.models.sketch import Outline, Sketch
 
 
 def outline_of(settings: Settings, name_reason: str) -> Outline | None:
@@ -28,6 +28,16 @@ def outline_of(settings: Settings, name_reason: str) -> Outline | None:
         folder = checkpoint_folder(settings.model, settings.revision)
         placement, parameters = place(settings, name_reason)
         return outline(folder, placement, settings.model, parameters)
+    except VtcError:
+        return None
+
+
+def sketch_of(settings: Settings, name_reason: str) -> Sketch | None:
+    """The same with the model's prompt."""
+    from vtc_cli.jobs.plan import draw
+
+    try:
+        return draw(settings, name_reason)
     except VtcError:
         return None
 

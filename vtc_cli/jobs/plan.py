@@ -14,6 +14,7 @@ from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.request import Request
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.jobs.setup import default_chunk, frames_ahead, methods_of, resolve_model, turn_room
+from vtc_cli.jobs.split import Split, split_budget
 from vtc_cli.methods.stages import CachePolicy
 from vtc_cli.models.device import AS_ASKED
 from vtc_cli.video.sampling import SamplingPlan, plan_sampling
@@ -50,7 +51,8 @@ class Tokens:
 @dataclass(frozen=True)
 class CachePlan:
     """budget_entries: after the prefix, of any layer. evicted: entries per layer the budget will drop; compactions: how
-    often. bytes: of everything held at the most, prefix and one turn included."""
+    often. bytes: of everything held at the most, prefix and one turn included. split: how one budget is spent on tokens
+    per unit and on units, None where none was given."""
 
     policy: str
     budget_entries: int
@@ -59,6 +61,7 @@ class CachePlan:
     bytes: int
     evicted: int
     compactions: int
+    split: Split | None = None
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,7 @@ def plan_video(
         return replace(plan, notes=("the length is unknown, so tokens and memory cannot be predicted",))
     try:
         settings, name_reason = resolve_model(settings, name_reason)
-        drawn = _sketch(settings, name_reason)
+        drawn = draw(settings, name_reason)
     except MachineError as error:
         if not model_optional:
             raise
@@ -179,7 +182,8 @@ def place(settings: Settings, name_reason: str) -> tuple[Placement, int]:
     return Placement(device, device_reason, dtype, dtype_reason, kernel, name_reason), facts.parameters
 
 
-def _sketch(settings: Settings, name_reason: str) -> Sketch:
+def draw(settings: Settings, name_reason: str) -> Sketch:
+    """The model of `settings` without its weights. Raises VtcError."""
     from vtc_cli.models.sketch import sketch
 
     folder = checkpoint_folder(settings.model, settings.revision)
@@ -197,6 +201,7 @@ def _complete(
     info, frames = drawn.info, plan.sampling.frames or 0
     geometry = drawn.geometry(plan.probe.size, settings.pixels)
     check_model(chosen, info)
+    chosen, split = split_budget(chosen, settings, drawn, plan.probe.size, plan.sampling)
     kept = kept_per_unit(chosen, geometry.tokens)
     units = -(-frames // info.frames_per_unit)
     around = [drawn.around_unit(*_span(plan.sampling, info, index)) for index in range(units)]
@@ -237,6 +242,7 @@ def _complete(
         bytes=seen.entries(question + settings.max_new_tokens) * each // info.decoder.layers,
         evicted=seen.evicted,
         compactions=seen.compactions,
+        split=split,
     )
     vision = Forwards(rows=units * geometry.patches, square=units * geometry.patches**2)
     compute = Compute(

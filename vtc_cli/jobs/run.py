@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from vtc_cli.errors import UsageError, VideoError, VtcError
 from vtc_cli.jobs.events import Events
-from vtc_cli.jobs.fitting import check_model, depends_on_model, kept_per_unit, outline_of
+from vtc_cli.jobs.fitting import check_model, depends_on_model, kept_per_unit, outline_of, sketch_of
 from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.jobs.setup import default_chunk, frames_ahead, methods_of, resolve_model, turn_room
 from vtc_cli.jobs.sources import is_live
-from vtc_cli.jobs.watched import Watched, outcome
-from vtc_cli.report.facts import Asked, MethodFacts
+from vtc_cli.jobs.split import budget_given, split_budget
+from vtc_cli.jobs.watched import Watched, method_facts, outcome
+from vtc_cli.report.facts import Asked
 from vtc_cli.report.identity import fingerprint, record_id
 from vtc_cli.report.units import clock
 from vtc_cli.video.frame import Clip, ClipInfo, Frame
@@ -26,8 +27,9 @@ from vtc_cli.video.sampling import plan_sampling
 if TYPE_CHECKING:
     from vtc_cli.engine.session import Session
     from vtc_cli.models.contract import VideoLM
-    from vtc_cli.models.sketch import Outline
+    from vtc_cli.models.sketch import Outline, Sketch
     from vtc_cli.report.memory import MemoryWatch
+    from vtc_cli.video.sampling import SamplingPlan
 
 Record = dict[str, Any]
 
@@ -63,6 +65,7 @@ class Runner:
         self._model: VideoLM | None = None
         self._shape: Outline | None = None
         self._drawn = False
+        self._drawing: Sketch | None = None
         self._load_seconds: float | None = None
         self._open_seconds = 0.0
         self._memory: MemoryWatch | None = None
@@ -92,6 +95,8 @@ class Runner:
         if (shape := self._model or self._outline()) is not None:
             check_model(self.methods, shape.info)
             kept_per_unit(self.methods, shape.geometry(info.size, self.settings.pixels).tokens)
+        if (whole := self._model or self._sketch()) is not None:
+            split_budget(self.methods, self.settings, whole, info.size, self._sampling(info))
 
     def identity(self, clip: Clip, question: Question) -> str | None:
         """The id its record will have; None where the video cannot be recognised again (a pipe, a camera)."""
@@ -165,7 +170,7 @@ class Runner:
             settings=self._plain,
             clip=clip.info if clip is not None else None,
             model=self._model.info if self._model is not None else None,
-            methods=self._facts(),
+            methods=method_facts(self.methods),
             error=error,
         )
 
@@ -176,6 +181,16 @@ class Runner:
             if depends_on_model(self.methods):
                 self._shape = outline_of(self.settings, self._name_reason)
         return self._shape
+
+    def _sketch(self) -> Sketch | None:
+        """The model's shape and prompt before it is loaded, where a budget is to be checked against them."""
+        if self._drawing is None and budget_given(self.methods, self.settings):
+            self._drawing = sketch_of(self.settings, self._name_reason)
+        return self._drawing
+
+    def _sampling(self, info: ClipInfo) -> SamplingPlan:
+        settings = self.settings
+        return plan_sampling(info, settings.fps, settings.max_frames, settings.start, settings.end)
 
     def _take(self, model: VideoLM) -> None:
         from vtc_cli.report.memory import MemoryWatch
@@ -190,15 +205,16 @@ class Runner:
 
         model, settings = self._loaded(), self.settings
         began = time.perf_counter()
-        plan = plan_sampling(clip.info, settings.fps, settings.max_frames, settings.start, settings.end)
+        plan = self._sampling(clip.info)
         geometry = model.geometry(clip.info.size, settings.pixels)
         chunk = settings.chunk or default_chunk(model.info.device)
-        pruner, layers = self.methods.get("pruner"), self.methods.get("layers")
+        methods, split = split_budget(self.methods, settings, model, clip.info.size, plan)
+        pruner, layers = methods.get("pruner"), methods.get("layers")
         session = Session(
             model,
             pruner=pruner.method if pruner is not None else None,  # type: ignore[arg-type]
             layers=layers.method if layers is not None else None,  # type: ignore[arg-type]
-            cache=self.methods["cache"].method,  # type: ignore[arg-type]
+            cache=methods["cache"].method,  # type: ignore[arg-type]
             budget=settings.budget.amount if settings.budget is not None else None,
             geometry=geometry,
             question=question,
@@ -207,7 +223,7 @@ class Runner:
             units=None if plan.frames is None else -(-plan.frames // model.info.frames_per_unit),
             max_turn=room,
         )
-        kept = kept_per_unit(self.methods, geometry.tokens)
+        kept = kept_per_unit(methods, geometry.tokens)
         self.events.watching(clip.info.source, clip.info, plan.frames)
         assert self._memory is not None
         self._memory.begin()
@@ -228,7 +244,8 @@ class Runner:
         self.events.ready(session)
         seconds = session.meter.seconds
         stages = {**seconds, "decode": beside["decode"], "preprocess": seconds["preprocess"] + beside["preprocess"]}
-        return Watched(session, plan, geometry, kept, stages, watch_seconds, self._open_seconds + watch_seconds)
+        cold = self._open_seconds + watch_seconds
+        return Watched(session, methods, plan, geometry, kept, split, stages, watch_seconds, cold)
 
     def _seen(self, frames: Iterator[Frame], session: Session) -> Iterator[Frame]:
         """The same frames; memory is read and progress told each time the engine comes back for the next."""
@@ -264,8 +281,8 @@ class Runner:
             clip=clip.info,
             model=self._loaded().info,
             sampling=watched.sampling(self._loaded().info.frames_per_unit),
-            methods=self._facts(),
-            cache=watched.cache(self.methods["cache"].name, answer),
+            methods=method_facts(watched.methods),
+            cache=watched.cache(answer),
             outcome=outcome(answer),
             damage=clip.damage,
             counts=measured.counts(session.meter.counts, answer.counts),
@@ -281,12 +298,6 @@ class Runner:
             threads=_threads(),
             reused=not first,
         )
-
-    def _facts(self) -> list[MethodFacts]:
-        return [
-            MethodFacts(chosen.stage, chosen.name, chosen.options, chosen.distribution, chosen.version)
-            for chosen in self.methods.values()
-        ]
 
     def _loaded(self) -> VideoLM:
         if self._model is None:

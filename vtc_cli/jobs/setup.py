@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from vtc_cli.engine.budget import one_budget
 from vtc_cli.errors import UsageError
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.methods.registry import Chosen, choose, choose_all
+from vtc_cli.methods.stages import CachePolicy
 from vtc_cli.models.device import AS_ASKED
 from vtc_cli.models.registry import AUTO
 
@@ -35,6 +37,9 @@ def methods_of(settings: Settings, *, question_known: bool = True) -> dict[str, 
             raise question_unknown(method.method, f"method `{method.name}`")
     if "cache" not in chosen:
         chosen["cache"] = choose(DEFAULT_CACHE)
+    policy = chosen["cache"].method
+    if settings.budget is not None and isinstance(policy, CachePolicy):
+        one_budget(settings.budget.amount, policy.asked_budget)
     return chosen
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from vtc_cli.report.facts import CacheFacts, Evidence, Outcome, Sampling
+from vtc_cli.jobs.split import Split
+from vtc_cli.methods.registry import Chosen
+from vtc_cli.report.facts import CacheFacts, Evidence, MethodFacts, Outcome, Sampling
 from vtc_cli.video.sampling import SamplingPlan
 
 if TYPE_CHECKING:
@@ -18,14 +21,17 @@ if TYPE_CHECKING:
 class Watched:
     """One session after watching.
 
+    methods: as they ran, the pruner sized where one budget was given; split: how that was spent.
     stage_seconds: of decoding and of each of the session's stages; part of it was spent in the decoding thread.
     watch_seconds, cold_seconds: wall time of watching, and of opening and watching together.
     """
 
     session: Session
+    methods: Mapping[str, Chosen]
     plan: SamplingPlan
     geometry: Geometry
     kept_per_unit: int
+    split: Split | None
     stage_seconds: dict[str, float]
     watch_seconds: float
     cold_seconds: float
@@ -45,12 +51,12 @@ class Watched:
             kept_per_unit=self.kept_per_unit,
         )
 
-    def cache(self, policy: str, answer: Answer) -> CacheFacts:
-        """The bounded cache as the answer found it. policy: what the user calls it."""
+    def cache(self, answer: Answer) -> CacheFacts:
+        """The bounded cache as the answer found it."""
         session = self.session
         allowance, peaks = session.allowance, session.meter.peaks
         return CacheFacts(
-            policy=policy,
+            policy=self.methods["cache"].name,
             budget_entries=allowance.entries if allowance is not None else None,
             budget_bytes=allowance.bytes if allowance is not None else None,
             reason=allowance.reason if allowance is not None else None,
@@ -58,7 +64,16 @@ class Watched:
             bytes_peak=peaks.get("kv_budgeted_bytes"),
             evicted=answer.evicted,
             compactions=session.meter.counts["compactions"],
+            split=None if self.split is None else asdict(self.split),
         )
+
+
+def method_facts(methods: Mapping[str, Chosen]) -> list[MethodFacts]:
+    """What records say of methods."""
+    return [
+        MethodFacts(chosen.stage, chosen.name, chosen.options, chosen.distribution, chosen.version)
+        for chosen in methods.values()
+    ]
 
 
 def outcome(answer: Answer) -> Outcome:

@@ -79,7 +79,8 @@ class CacheFacts:
     policy: name of the method that decides what stays. budget_entries: what a layer may hold after the pinned prefix;
     budget_bytes: keys and values of those entries, all layers together. reason: why this budget, one phrase.
     entries_peak, bytes_peak: the most that counted against the budget. evicted: entries per layer dropped so far;
-    compactions: how many times that took.
+    compactions: how many times that took. split: how one budget was spent on tokens per unit and on units (`entries`,
+    `tokens`, `kept`, `around`, `length`, `units`, `reason`), None where none was given.
     """
 
     policy: str
@@ -90,6 +91,7 @@ class CacheFacts:
     bytes_peak: int | None
     evicted: int
     compactions: int
+    split: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vtc_cli.models.device import AS_ASKED
-from vtc_cli.report.units import clock, count, duration, length, operations, size
+from vtc_cli.report.units import clock, count, duration, length, operations, size, split_text
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -137,6 +137,8 @@ def _tokens(record: Mapping[str, Any]) -> Lines:
         lines.append([f"{entries}, in {_plural(cache['compactions'], 'compaction')}"])
     elif cache is not None:
         lines.append(["nothing evicted"])
+    if cache is not None and cache.get("split") is not None:
+        lines.append([f"budget of {count(cache['split']['entries'])}: {split_text(cache['split'])}"])
     return lines
 
 

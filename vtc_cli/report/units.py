@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 _PREFIXES = (("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3))
 
 
@@ -42,6 +45,12 @@ def operations(amount: float) -> str:
 def count(amount: int) -> str:
     """`460,800`."""
     return f"{amount:,}"
+
+
+def split_text(split: Mapping[str, Any]) -> str:
+    """How one budget is spent: `60 of 240 tokens per unit, room for 113 units (so that all 90 units stay)`."""
+    room = f"room for {split['length']:,} unit{'s' if split['length'] != 1 else ''}"
+    return f"{split['kept']:,} of {split['tokens']:,} tokens per unit, {room} ({split['reason']})"
 
 
 def _scaled(amount: float, unit: str) -> str:
