@@ -1,0 +1,87 @@
+"""What a suite is: films with questions whose answers are known, in an order that never changes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from vtc_cli.errors import UsageError
+from vtc_cli.jobs.questions import Question
+from vtc_cli.video.frame import Clip
+
+PATIENCE = 400  # cases in a row without a question that is still wanted
+
+
+@dataclass(frozen=True)
+class Task:
+    """One question of a suite.
+
+    question: its `id` is unique within the case, its `truth` the right answer as text. skill: what it tests.
+    check: whether what was said is right. about: (start, end) seconds of the film where the answer can be seen, None
+    where that is no particular moment. chance: what guessing gets right, from 0 to 1; None where it cannot be said.
+    """
+
+    question: Question
+    skill: str
+    check: Callable[[str], bool]
+    about: tuple[float, float] | None = None
+    chance: float | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One film and its questions. id: unique within the suite. open: called once; the clip can be watched again."""
+
+    id: str
+    tasks: tuple[Task, ...]
+    open: Callable[[], Clip]
+
+
+class Suite(Protocol):
+    """A source of cases.
+
+    name: as on the command line. skills: those that will be asked. facts: plain values that decide the cases; two
+    suites with the same facts have the same cases.
+    """
+
+    name: str
+    skills: tuple[str, ...]
+    facts: dict[str, Any]
+
+    def cases(self) -> Iterator[Case]:
+        """The cases in order, the same in every run; may be without end. Nothing is rendered or decoded yet."""
+        ...
+
+
+def limited(suite: Suite, limit: int) -> Iterator[Case]:
+    """The first cases until every skill has `limit` questions; each case keeps only the questions that are wanted.
+
+    A smaller limit takes a part of what a larger one takes. Raises UsageError when a skill finds no more questions in
+    `PATIENCE` cases of a suite without end.
+    """
+    taken: Counter[str] = Counter()
+    without = 0
+    for case in suite.cases():
+        wanted: list[Task] = []
+        for task in case.tasks:
+            if task.skill in suite.skills and taken[task.skill] < limit:
+                taken[task.skill] += 1
+                wanted.append(task)
+        without = 0 if wanted else without + 1
+        if wanted:
+            yield replace(case, tasks=tuple(wanted))
+        if all(taken[skill] >= limit for skill in suite.skills):
+            return
+        if without == PATIENCE:
+            _give_up(suite.skills, taken, limit)
+
+
+def _give_up(skills: Sequence[str], taken: Counter[str], limit: int) -> None:
+    short = [skill for skill in skills if taken[skill] < limit]
+    raise UsageError(
+        f"the suite has no more questions of the skill `{short[0]}`: {taken[short[0]]} of {limit} found, and none in "
+        f"the last {PATIENCE} films",
+        "leave that skill out with --skills, lower --limit, or change --length",
+    )
