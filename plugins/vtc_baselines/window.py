@@ -13,6 +13,8 @@ from vtc_cli import CachePolicy, LayerView
 class WindowCache(CachePolicy):
     """Keep the newest entries; the pinned prefix before them always stays.
 
+    With the prefix as the sink, this is StreamingLLM (arXiv 2309.17453) with positions left as they are.
+
     Exactly the last `keep` entries of every layer and head, visual rows and time tags alike. The oldest unit kept may
     be cut: it loses its time tag and its first rows, so a tag never outlives its unit's visual rows.
     """
