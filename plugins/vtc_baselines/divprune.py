@@ -17,8 +17,8 @@ class DivPruner(SharePruner, TokenPruner):
     """Keep tokens that are far from each other: the greedy solution of the max-min diversity problem.
 
     DivPrune (arXiv 2503.02175, CVPR 2025). The distance of two tokens is 1 - cosine. The first token kept is the one
-    whose nearest neighbour is farthest; each next one is the token farthest from all kept so far; of equally far ones the earlier in
-    raster order. Looks at neither the question nor attention. Takes an n x n matrix per unit of n tokens.
+    whose nearest neighbour is farthest; each next one is the token farthest from all kept so far; of equally far ones
+    the earlier in raster order. Looks at neither the question nor attention. Takes an n x n matrix per unit of n tokens.
     """
 
     def keep(self, unit: Unit, budget: int, query: Tensor | None = None) -> Kept:
