@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vtc_cli.models.quiet import quiet
 from vtc_cli.train.architecture import CELL, MERGE, PATCH, PIXELS
 
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
@@ -33,7 +34,8 @@ def save(model: Any, run: Path, folder: Path, card: str) -> int:
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
-    model.to(torch.bfloat16).save_pretrained(folder)
+    with quiet():
+        model.to(torch.bfloat16).save_pretrained(folder)
     for name in _TOKENIZER:
         shutil.copyfile(run / name, folder / name)
     _write(folder / "preprocessor_config.json", _processor("Qwen2VLImageProcessorFast", PIXELS))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,6 +57,7 @@ def width(text: str, height: float) -> float:
     return height / TALL * ((WIDE + GAP) * len(text) - GAP)
 
 
+@lru_cache(maxsize=16)  # a text is the same for as long as it is shown
 def text_mask(
     text: str, centre: tuple[float, float], height: float, size: tuple[int, int]
 ) -> tuple[Mask, tuple[int, int]]:
@@ -73,7 +76,9 @@ def text_mask(
         return np.zeros((0, 0), np.float32), (0, 0)
     columns = _coverage(left, right, x0, cell, cells.shape[1])
     rows = _coverage(top, bottom, y0, cell, TALL)
-    return np.clip(rows @ cells @ columns.T, 0, 1), (top, left)
+    ink = np.clip(rows @ cells @ columns.T, 0, 1)
+    ink.flags.writeable = False
+    return ink, (top, left)
 
 
 def _coverage(start: int, stop: int, origin: float, cell: float, count: int) -> Mask:

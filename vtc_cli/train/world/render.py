@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vtc_cli.train.world.background import draw_background
-from vtc_cli.train.world.drawing import Mask, paint, shape_piece
+from vtc_cli.train.world.drawing import Mask, paint_planes, shape_piece
 from vtc_cli.train.world.film import Camera, Caption, Film, Post, Scene, Thing
 from vtc_cli.train.world.font import text_mask
 from vtc_cli.train.world.palette import COLOURS
@@ -32,7 +32,8 @@ class Shown:
 
 @lru_cache(maxsize=8)
 def _background(family: str, seed: int, size: tuple[int, int]) -> NDArray[np.float32]:
-    return draw_background(family, seed, size)
+    """[3, H, W]: planes, on which arithmetic is several times as fast as on pixels of three numbers."""
+    return np.ascontiguousarray(np.moveaxis(draw_background(family, seed, size), -1, 0))
 
 
 def shown_at(film: Film, time: float, size: tuple[int, int]) -> list[Shown]:
@@ -76,31 +77,40 @@ def draw(film: Film, time: float, size: tuple[int, int], shown: list[Shown]) -> 
     for item in shown:
         if isinstance(item.what, Thing):
             colour = np.array(COLOURS[item.what.colour], np.float32) * item.what.tint
-            paint(canvas, item.mask, item.corner, item.shade[..., None] * colour)
+            paint_planes(canvas, item.mask, item.corner, colour, item.shade)
         elif isinstance(item.what, Post):
-            paint(canvas, item.mask, item.corner, np.full(3, item.what.grey, np.float32))
+            paint_planes(canvas, item.mask, item.corner, np.full(3, item.what.grey, np.float32), item.shade)
         else:
             ink, box = (_DARK, _LIGHT) if item.what.inverted else (_LIGHT, _DARK)
-            paint(canvas, item.mask * np.float32(0.75), item.corner, box)
-            paint(canvas, item.ink if item.ink is not None else item.mask, item.corner, ink)
+            paint_planes(canvas, item.mask * np.float32(0.75), item.corner, box, item.shade)
+            paint_planes(canvas, item.ink if item.ink is not None else item.mask, item.corner, ink, item.shade)
     if film.light.swing:
         wave = np.sin(2 * np.pi * time / film.light.period + film.light.phase)
         canvas *= np.float32(1 + film.light.swing * wave)
     if film.grain:
         rng = np.random.default_rng((*film.seed, int(time * 1000)))
-        canvas += rng.standard_normal(size, dtype=np.float32)[..., None] * np.float32(film.grain)
-    return np.clip(canvas, 0, 255, out=canvas).astype(np.uint8)
+        noise = rng.standard_normal(size, dtype=np.float32)
+        noise *= np.float32(film.grain)
+        canvas += noise
+    planes = np.clip(canvas, 0, 255, out=canvas).astype(np.uint8)
+    picture = np.empty((*size, 3), np.uint8)
+    for channel, plane in enumerate(planes):  # four times as fast as a transposed copy
+        picture[..., channel] = plane
+    return picture
 
 
 def _place(scene: Scene, time: float, size: tuple[int, int]) -> NDArray[np.float32]:
-    """The background as the camera sees it, a copy to paint on; the camera is centred half-way through a scene."""
+    """The background as the camera sees it, [3, H, W], a copy to paint on.
+
+    The camera is centred half-way through a scene.
+    """
     camera, elapsed = scene.camera, time - (scene.start + scene.end) / 2
     if not camera.moves:
         return _background(scene.background, scene.background_seed, size).copy()
     large = (round(size[0] * MARGIN), round(size[1] * MARGIN))
     wide = _background(scene.background, scene.background_seed, large)
     rows, columns = (_window(camera, elapsed, size, large, axis) for axis in (0, 1))
-    return wide[rows[:, None], columns[None, :]]
+    return wide.take(rows, axis=1).take(columns, axis=2)
 
 
 def _window(camera: Camera, elapsed: float, size: tuple[int, int], large: tuple[int, int], axis: int) -> NDArray:
