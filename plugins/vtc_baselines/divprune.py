@@ -18,7 +18,7 @@ class DivPruner(SharePruner, TokenPruner):
 
     DivPrune (arXiv 2503.02175, CVPR 2025). The distance of two tokens is 1 - cosine. The first token kept is the one
     whose nearest neighbour is farthest; each next one is the token farthest from all kept so far; of equally far ones
-    the earlier in raster order. Looks at neither the question nor attention. Takes an n x n matrix per unit of n tokens.
+    the earlier in raster order. Looks at neither the question nor attention. A unit of n tokens takes an n x n matrix.
     """
 
     def keep(self, unit: Unit, budget: int, query: Tensor | None = None) -> Kept:
