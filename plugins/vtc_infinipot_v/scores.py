@@ -15,7 +15,7 @@ _STEPS = 2.0**20
 def value_norms(values: Tensor) -> Tensor:
     """VaN: fp32 [H, n], the length of each value vector [H, n, D]. Section 4.2 of the paper."""
     # Above what fp32 can hold every value weighs the same; entries that must stay are told apart by more than a number.
-    return values.float().norm(dim=-1).clamp(max=torch.finfo(torch.float32).max)
+    return torch.linalg.vector_norm(values, dim=-1, dtype=torch.float32).clamp(max=torch.finfo(torch.float32).max)
 
 
 def distinctiveness(
@@ -30,23 +30,25 @@ def distinctiveness(
     A token whose patch is in none of the newest frames (a pruner dropped it there) is compared with the nearest patch
     that is: at equal distance the first in raster order.
     """
-    unit_keys = keys.float()
-    unit_keys = unit_keys / (unit_keys.norm(dim=-1, keepdim=True) + _GUARD)
     place = patch.long().clamp(min=0)
     patches = max(int(place.max()) + 1, grid[0] * grid[1] if grid else 1)
     heads, _, width = keys.shape
-    outside = torch.full_like(place, patches)  # one more row, for what is no reference
-    where = torch.where(reference & visual, place, outside)
-    total = unit_keys.new_zeros(heads, patches + 1, width)
-    total.scatter_add_(1, where[..., None].expand_as(unit_keys), unit_keys)
-    count = unit_keys.new_zeros(heads, patches + 1).scatter_add_(1, where, torch.ones_like(unit_keys[..., 0]))
+    norms = torch.linalg.vector_norm(keys, dim=-1, keepdim=True, dtype=torch.float32) + _GUARD
+    shown = reference & visual
+    first = int(shown.any(0).int().argmax())  # the newest frames are the last slots: no need to look at the others
+    units = keys[:, first:].float() / norms[:, first:]
+    # One more row takes what is no reference.
+    where = place[:, first:].masked_fill(~shown[:, first:], patches)
+    total = norms.new_zeros(heads, patches + 1, width).scatter_add_(1, where[..., None].expand_as(units), units)
+    count = norms.new_zeros(heads, patches + 1).scatter_add_(1, where, torch.ones_like(units[..., 0]))
     mean, present = total[:, :patches] / count[:, :patches, None].clamp(min=1), count[:, :patches] > 0
     missing = visual & ~present.gather(1, place)
     if bool(missing.any()):
         place = torch.where(missing, _nearest(present, grid).gather(1, place), place)
-    compared = mean.gather(1, place[..., None].expand_as(unit_keys))
+    compared = mean.gather(1, place[..., None].expand(-1, -1, width))
+    cosines = (keys * compared).sum(-1) / norms[..., 0]
     # A still picture is all ties: what differs by rounding alone is made equal, so that the order of slots decides.
-    return -((unit_keys * compared).sum(-1) * _STEPS).round() / _STEPS
+    return -(cosines * _STEPS).round() / _STEPS
 
 
 def _nearest(present: Tensor, grid: tuple[int, int] | None) -> Tensor:

@@ -14,7 +14,7 @@ from vtc_cli.models.rotary import Rotation
 
 def angles(positions: Tensor) -> tuple[Tensor, Tensor]:
     turns = positions[0, ..., None].float() * torch.tensor([1.0, 0.1])
-    return turns.cos().repeat(1, 1, 2), turns.sin().repeat(1, 1, 2)
+    return turns.cos(), turns.sin()
 
 
 class RotaryLM(SmallLM):

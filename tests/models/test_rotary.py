@@ -14,7 +14,7 @@ from tests.engine.small_lm import SmallLM
 from vtc_cli.engine.slab import Slab
 from vtc_cli.errors import UsageError
 from vtc_cli.models.contract import VideoLM
-from vtc_cli.models.rotary import Rotation, rotation_of, turn, turn_back
+from vtc_cli.models.rotary import Rotation, rotation_of, turn
 
 
 def unrotated_keys(model: Any, embeds: Tensor) -> list[Tensor]:
@@ -52,12 +52,36 @@ def test_cached_keys_are_turned_back_to_what_was_projected(family: str) -> None:
 
 def test_a_scaled_embedding_is_undone_once_and_unrotated_columns_stay() -> None:
     keys = torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(0))
-    angle = torch.rand(1, 5, 3, generator=torch.Generator().manual_seed(1)).repeat(1, 1, 2)
-    cosine, sine = 1.2 * angle.cos(), 1.2 * angle.sin()
-    turned = turn(keys, cosine, sine)
+    angle = torch.rand(1, 5, 3, generator=torch.Generator().manual_seed(1))
+    before = keys.clone()
+    turned = turn(keys, angle.cos(), angle.sin(), 1.2)
+    assert torch.equal(keys, before)
     assert torch.equal(turned[..., 6:], keys[..., 6:])
     torch.testing.assert_close(turned[..., :6].norm(dim=-1), 1.2 * keys[..., :6].norm(dim=-1))
-    torch.testing.assert_close(turn_back(turned, cosine, sine), keys)
+    torch.testing.assert_close(turn(turned, angle.cos(), -angle.sin(), 1 / 1.2), keys)
+
+
+def test_yarn_is_undone() -> None:
+    from transformers import LlamaConfig, LlamaModel
+
+    scaled = {"rope_type": "yarn", "rope_theta": 10_000.0, "factor": 4.0, "original_max_position_embeddings": 64}
+    shape = {"hidden_size": 32, "num_attention_heads": 2, "num_key_value_heads": 2, "intermediate_size": 8}
+    model = LlamaModel(LlamaConfig(**shape, vocab_size=8, num_hidden_layers=1, rope_parameters=scaled)).eval()
+    rotation = rotation_of(model, "yarn")
+    assert rotation.scale > 1.1
+    keys, positions = torch.randn(2, 5, 16), torch.arange(9, 14)[None, None]
+    turned = rotation.rotate(keys, positions)
+    cosine, sine = model.rotary_emb(keys, positions[0])
+    torch.testing.assert_close(turned, keys * cosine + torch.cat([-keys[..., 8:], keys[..., :8]], -1) * sine)
+    torch.testing.assert_close(rotation.unrotate(turned, positions), keys)
+
+
+def test_an_embedding_that_is_not_understood_is_refused() -> None:
+    model = make("smolvlm")
+    theirs = model.rotary_emb.forward
+    model.rotary_emb.forward = lambda rows, positions: tuple(part.flip(-1) for part in theirs(rows, positions))
+    with pytest.raises(UsageError, match="not understood"):
+        rotation_of(model, "another")
 
 
 @pytest.mark.parametrize("kind", ["dynamic", "longrope"])

@@ -21,40 +21,43 @@ MOVING = {"dynamic", "longrope"}
 
 @dataclass(frozen=True)
 class Rotation:
-    """How a decoder rotates keys, in the half-split layout: column i turns with column i + R/2.
+    """How a decoder rotates keys: column i turns with column i + R/2; columns from R on are not rotated.
 
-    axes: rows of a position: 3 for M-RoPE, 1 otherwise. angles: int [axes, H, n] -> cosine and sine, each [H, n, R]
-    in fp32, scaled as the decoder scales them; columns from R on are not rotated.
+    axes: rows of a position: 3 for M-RoPE, 1 otherwise. angles: int [axes, H, n] -> cosine and sine of each pair of
+    columns, fp32 [H, n, R/2]. scale: what the decoder multiplies rotated keys by (YaRN), 1 for most.
     """
 
     axes: int
     angles: Callable[[Tensor], tuple[Tensor, Tensor]]
+    scale: float = 1.0
 
     def rotate(self, keys: Tensor, positions: Tensor) -> Tensor:
         """fp32 [H, n, D]: `keys` [H, n, D] turned to `positions` [axes, H or 1, n]."""
-        return turn(keys, *self.angles(positions))
+        return turn(keys, *self.angles(positions), self.scale)
 
     def unrotate(self, keys: Tensor, positions: Tensor) -> Tensor:
         """fp32 [H, n, D]: the keys that `positions` [axes, H or 1, n] turned into `keys`."""
-        return turn_back(keys, *self.angles(positions))
+        cosine, sine = self.angles(positions)
+        return turn(keys, cosine, -sine, 1 / self.scale)
 
 
-def turn(keys: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """fp32: keys [..., n, D] turned by angles [..., n, R]."""
-    width = cosine.shape[-1]
-    head, rest = keys[..., :width].float(), keys[..., width:].float()
-    return torch.cat([head * cosine + _quarter(head) * sine, rest], dim=-1)
-
-
-def turn_back(keys: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """fp32: what `turn` made `keys` from. A scaled embedding (YaRN) is divided out again."""
-    width = cosine.shape[-1]
-    head, rest = keys[..., :width].float(), keys[..., width:].float()
-    return torch.cat([(head * cosine - _quarter(head) * sine) / (cosine**2 + sine**2), rest], dim=-1)
+def turn(keys: Tensor, cosine: Tensor, sine: Tensor, scale: float = 1.0) -> Tensor:
+    """fp32: keys [..., n, D] turned by angles [..., n, R/2], and multiplied by `scale` where they are."""
+    half = cosine.shape[-1]
+    turned = keys.to(torch.float32, copy=True)
+    first, second = keys[..., :half].float(), keys[..., half : 2 * half].float()
+    torch.addcmul(first * cosine, second, sine, value=-1, out=turned[..., :half])
+    torch.addcmul(second * cosine, first, sine, out=turned[..., half : 2 * half])
+    if scale != 1:
+        turned[..., : 2 * half] *= scale
+    return turned
 
 
 def rotation_of(decoder: Any, name: str) -> Rotation:
-    """The rotation of a transformers text decoder. Raises UsageError where it cannot be undone."""
+    """The rotation of a transformers text decoder. Raises UsageError where it cannot be undone, or is not understood.
+
+    Which axis turns which columns is found by asking the decoder's embedding, and the whole is compared with it.
+    """
     embedding = getattr(decoder, "rotary_emb", None)
     if embedding is None:
         raise UsageError(f"{name} does not say how it rotates keys", "use a method that looks at keys as they are")
@@ -66,16 +69,28 @@ def rotation_of(decoder: Any, name: str) -> Rotation:
             "use a method that looks at keys as they are",
         )
     axes = 3 if "mrope_section" in (getattr(decoder.config, "rope_parameters", None) or {}) else 1
+    frequencies, scale = embedding.inv_freq.float(), float(embedding.attention_scaling)
+    rows = torch.empty(0, dtype=torch.float32, device=frequencies.device)  # says which precision and device
 
-    def angles(positions: Tensor) -> tuple[Tensor, Tensor]:
-        rows = torch.empty(0, dtype=torch.float32, device=positions.device)  # says which precision and device
+    def asked(positions: Tensor) -> tuple[Tensor, Tensor]:
         cosine, sine = embedding(rows, positions if axes > 1 else positions[0])
         return cosine, sine
 
-    return Rotation(axes, angles)
+    half = len(frequencies)
+    one_each = torch.eye(axes, dtype=torch.int64, device=rows.device)[:, None]  # [axes, 1, axes]
+    axis = asked(one_each)[1][0, :, :half].abs().argmax(0)
 
+    def angles(positions: Tensor) -> tuple[Tensor, Tensor]:
+        turns = positions.float().movedim(0, -1)[..., axis] * frequencies
+        return turns.cos(), turns.sin()
 
-def _quarter(keys: Tensor) -> Tensor:
-    """A quarter turn of every pair of columns."""
-    first, second = keys.chunk(2, dim=-1)
-    return torch.cat([-second, first], dim=-1)
+    probe = torch.arange(2, 2 + 2 * axes, device=rows.device).view(axes, 1, 2)
+    theirs, ours = asked(probe), angles(probe)
+    if not all(
+        torch.allclose(scale * mine.repeat(1, 1, 2), other, atol=1e-4) for mine, other in zip(ours, theirs, strict=True)
+    ):
+        raise UsageError(
+            f"how {name} rotates keys ({kind}) is not understood, so keys cannot be turned back",
+            "use a method that looks at keys as they are",
+        )
+    return Rotation(axes, angles, scale)
