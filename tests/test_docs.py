@@ -45,7 +45,11 @@ def test_quoted_files_are_the_files(page: Path) -> None:
 
 def test_the_plugin_page_quotes_the_tested_example() -> None:
     quoted = [match[1] for match in QUOTED.finditer((ROOT / "docs" / "plugins.md").read_text(encoding="utf-8"))]
-    assert quoted == ["examples/vtc-novelty/vtc_novelty.py", "examples/vtc-novelty/pyproject.toml"]
+    assert quoted == [
+        "examples/vtc-novelty/vtc_novelty.py",
+        "examples/vtc-novelty/pyproject.toml",
+        "examples/vtc-withdraw/vtc_withdraw.py",
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -85,7 +85,9 @@ CacheBudget = Annotated[
         "--budget",
         metavar="N|BYTES",
         rich_help_panel=COST,
-        help="What the cache may hold: tokens (8192) or bytes (512MB).  [default: what fits the device]",
+        help="What the cache may hold: tokens (8192) or bytes (512MB). A pruner without a size of its own "
+        "(`-m hiprune`) then keeps as many tokens per unit as let the whole video stay, down to a ninth.  "
+        "[default: what fits the device]",
     ),
 ]
 Chunk = Annotated[

@@ -124,7 +124,9 @@ class Settings:
     start: float = _setting(0.0, _time, "begin here: seconds, MM:SS or HH:MM:SS")
     end: float | None = _setting(None, _time, "stop here")
     pixels: int | None = _setting(None, _integer(1), "pixel budget of one frame")
-    budget: Budget | None = _setting(None, parse_budget, "what the cache may hold: tokens (8192) or bytes (512MB)")
+    budget: Budget | None = _setting(
+        None, parse_budget, "what the cache may hold: tokens (8192) or bytes (512MB); sizes a pruner that has no size"
+    )
     chunk: int | None = _setting(None, _integer(1), "units prefilled per forward")
     system: str | None = _setting(None, _prompt, "system prompt")
     temperature: float = _setting(0.0, _number(0, 1e6), "0 is greedy")
