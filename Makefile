@@ -35,6 +35,7 @@ format: $(STAMP)
 bench: $(HOUR)
 	$(BIN)/python -m benchmarks.compute --model tiny
 	$(BIN)/python -m benchmarks.capture
+	$(BIN)/python -m benchmarks.compaction
 	$(BIN)/python -m benchmarks.tiny_accuracy
 	$(BIN)/python -m benchmarks.hour $(HOUR) --model tiny
 
