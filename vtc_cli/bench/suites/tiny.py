@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -31,6 +32,7 @@ SCENE = 8.0  # seconds; in longer shots things would leave no room to move
 LONG = 60.0  # seconds from which a film is one of returning characters and facts to recall
 LEAST, MOST = 2.0, 4 * 3600.0
 PER_FILM, PER_LONG_FILM = 12, 16  # questions
+PER_SKILL = 2  # of them with the same skill, in a short film: more films tell more than more questions about one
 LETTERS = "ABCD"
 SEEDS = 1_000_000  # films of one --seed; the next seed's begin there
 FILE_SUFFIX = "mp4"
@@ -133,10 +135,13 @@ class TinySuite:
 
     def _tasks(self, film: Film, rng: np.random.Generator) -> tuple[Task, ...]:
         count = PER_LONG_FILM if self._long else PER_FILM
+        most = count if self._long else PER_SKILL
         tasks: dict[str, Task] = {}
+        taken: Counter[str] = Counter()
         for question in ask_some(film, rng, count, self._wanted.unseen, self.skills):
-            if self._wanted.choices and len(question.options) < 2:
+            if taken[question.skill] == most or (self._wanted.choices and len(question.options) < 2):
                 continue
+            taken[question.skill] += 1
             tasks.setdefault(question.text, self._task(film, question, rng))
         return tuple(tasks.values())
 
