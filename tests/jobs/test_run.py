@@ -144,6 +144,17 @@ def test_a_pruner_that_looks_at_the_question_watches_for_each(model, clip):
     assert len(set(Looking.seen)) == 2
 
 
+def test_a_cache_that_looks_at_the_question_watches_for_each(model, clip):
+    log = Log()
+    runner = Runner(replace(SHORT, method=("snapkv",)), log, model=model)
+    opened = runner.open(str(clip))
+    records = list(runner.answer(opened, [WHAT, Question("which one of all of these?")]))
+    opened.close()
+    assert log.told.count(("watched",)) == 2
+    assert [record["reused"] for record in records] == [False, False]
+    assert all(problems(record) == [] for record in records)
+
+
 def test_a_failure_is_a_valid_record(model, clip):
     runner = Runner(SHORT, model=model)
     error = VideoError("none.mp4: no such file", "look elsewhere")
