@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 
 import torch
 
@@ -16,12 +17,13 @@ from vtc_cli.video.sampling import Pacer
 class StoredClip:
     """Frames written to a file without a name, so that an hour of them takes no memory and no method sees others.
 
-    frames: all of one size, in time order. Raises MachineError when there is no room for them.
+    info: its digest becomes that of the frames. frames: all of one size, in time order.
+    Raises MachineError when there is no room for them.
     """
 
     def __init__(self, info: ClipInfo, frames: Iterable[Frame]):
-        self.info = info
         self.damage: Damage | None = None
+        digest = blake2b(digest_size=16)
         self._times: list[float] = []
         self._shape: tuple[int, ...] = ()
         try:
@@ -29,12 +31,15 @@ class StoredClip:
             for frame in frames:
                 self._shape = tuple(frame.image.shape)
                 self._times.append(frame.time)
-                self._file.write(frame.image.contiguous().numpy().tobytes())
+                content = frame.image.contiguous().numpy().tobytes()
+                digest.update(content)
+                self._file.write(content)
         except OSError as error:
             raise MachineError(
                 f"the frames of {info.source} cannot be kept: {error.strerror or error}",
                 "make room in the folder for temporary files, or name another with TMPDIR",
             ) from None
+        self.info = replace(info, digest=f"blake2b:{digest.hexdigest()}")
 
     def frames(self, fps: float, start: float = 0.0, end: float | None = None) -> Iterator[Frame]:
         """See `Clip.frames`."""
@@ -70,7 +75,9 @@ class NoiseClip:
 
     def __init__(self, clip: Clip, seed: int):
         self._clip, self._seed = clip, seed
-        digest = None if clip.info.digest is None else f"{clip.info.digest}:noise"
+        digest = None
+        if clip.info.digest is not None:
+            digest = f"blake2b:{blake2b(f'{clip.info.digest} noise {seed}'.encode(), digest_size=16).hexdigest()}"
         self.info = replace(clip.info, source=f"{clip.info.source} (noise)", digest=digest)
         self.damage: Damage | None = None
 

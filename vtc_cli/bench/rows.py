@@ -63,8 +63,8 @@ def rows_of(specs: Sequence[str], budgets: str | None = None, blind: bool = Fals
         rows += expanded or [Row("+".join(methods), methods)]
     if shares and not sized:
         raise UsageError(
-            "--budgets changes no row: every method has its size already, or no method is given",
-            "leave `retain`, `tokens` or `budget` out of -m, or leave --budgets out",
+            "--budgets changes no row: no method is given, or each has its size already or has none that is a share",
+            "it sets `retain` of a pruner, and the budget of a cache policy, where -m does not",
         )
     names = [row.name for row in rows]
     if twice := [name for name in names if names.count(name) > 1]:

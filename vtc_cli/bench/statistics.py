@@ -19,7 +19,7 @@ def wilson(right: int, n: int) -> tuple[float, float]:
     scale = 1 + Z * Z / n
     middle = (share + Z * Z / (2 * n)) / scale
     half = Z * sqrt(share * (1 - share) / n + Z * Z / (4 * n * n)) / scale
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return (middle - half if right else 0.0), (middle + half if right < n else 1.0)  # exact at both ends
 
 
 def paired_interval(differences: Sequence[int], sizes: Sequence[int], seed: int = 0) -> tuple[float, float] | None:

@@ -36,7 +36,7 @@ def views(summary: Summary, width: int) -> Iterator[RenderableType]:
     yield ""
     yield from _skills(summary, width)
     if any(_moments(row) for row in summary["rows"]):
-        yield ""
+        yield "\nquestions whose moment still had entries in the cache (kept), and whose had none (gone)"
         yield _evidence(summary)
     yield from _footnotes(summary)
 
@@ -117,7 +117,7 @@ def _evidence(summary: Summary) -> Table:
     table = _table()
     table.add_column("", justify="right", style="dim")
     table.add_column("skill")
-    for name in ("evidence kept: n", "right", "95 %", "evidence gone: n", "right", "95 %"):
+    for name in ("kept", "right", "95 %", "gone", "right", "95 %"):
         table.add_column(name, justify="right")
     for number, row in enumerate(summary["rows"], 1):
         for skill, found in _moments(row).items():
