@@ -35,6 +35,8 @@ COURSES: tuple[tuple[float, dict[int, float]], ...] = (
     (0.55, {1: 0.22, 2: 0.26, 4: 0.3, 8: 0.16, 16: 0.06}),
     (1.0, {1: 0.14, 2: 0.2, 4: 0.28, 8: 0.2, 16: 0.12, 32: 0.06}),
 )
+CHOICE = "choice"  # what multiple choice is called in the log, whatever the skill
+KINDS = (*SKILLS, CHOICE)
 Spans = list[tuple[float, float]]
 
 
@@ -103,11 +105,11 @@ def _exchanges(
         answer = _answer(question, tags, offset)
         if answer is None:
             continue
-        kind = SKILLS.index(question.skill)
+        kind = KINDS.index(question.skill)
         text = question.text
         if question.options and rng.random() < LETTERED:
             lettered = with_options(question, rng)
-            text, answer = lettered.text, lettered.answer
+            text, answer, kind = lettered.text, lettered.answer, KINDS.index(CHOICE)
         item = exchange(tokenizer, text, answer, kind)
         room -= len(item)
         if found and room < 0:
@@ -169,5 +171,5 @@ def language_loss(
 
 
 def _accuracy(right: Tensor, kind: Tensor) -> dict[str, float]:
-    held = {name: right[kind == index] for index, name in enumerate(SKILLS)}
+    held = {name: right[kind == index] for index, name in enumerate(KINDS)}
     return {name: found.float().mean().item() for name, found in held.items() if len(found)}
