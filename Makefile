@@ -36,7 +36,8 @@ bench: $(HOUR)
 	$(BIN)/python -m benchmarks.compute --model tiny
 	$(BIN)/python -m benchmarks.capture
 	$(BIN)/python -m benchmarks.compaction
-	$(BIN)/python -m benchmarks.tiny_accuracy
+	$(BIN)/vtc bench --blind --limit 300 --json > runs/tiny.json
+	mv runs/tiny.json benchmarks/results/tiny.json
 	$(BIN)/python -m benchmarks.hour $(HOUR) --model tiny
 
 $(HOUR): | $(STAMP)

@@ -80,7 +80,7 @@ def test_the_table_fits_the_screen(summary, width):
     assert "had none (gone)" in " ".join(text.split())
     assert "snapkv:budget=60 *" in text
     assert "…" not in text
-    assert ("entries" in text) == (width == 140)
+    assert ("RSS" in text) == (width == 140)
 
 
 def test_a_killed_run_is_resumed_and_ends_the_same(vtc, command, place):

@@ -126,8 +126,7 @@ Last training figures (running means of ten steps, training films, teacher-force
     vision   {json.dumps(last["vision"])}
     language {json.dumps(last["language"])}
 
-Accuracy on films it has never seen, through mp4 files and the whole tool: `benchmarks/results/tiny_accuracy.json`
-of the project, made by `python -m benchmarks.tiny_accuracy`.
+Accuracy on films it has never seen, through the whole tool: `vtc bench --blind`.
 """
 
 
