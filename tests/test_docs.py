@@ -78,9 +78,10 @@ def test_commands_shown_exist_with_their_options(page: str, line: str) -> None:
     program = typer.main.get_command(app)
     words = shlex.split(re.split(r"\s{2,}|\s[|>]\s|\s#\s", line)[0])[1:]
     names = [word for word in words if not word.startswith("-")]
-    subcommands: dict[str, Any] = program.commands  # type: ignore[attr-defined]
-    known = subcommands[names[0]] if names and names[0] in subcommands else program
-    assert known is not program or not names, f"no command `{names[0]}`"
+    known: Any = program
+    while names and getattr(known, "commands", None):
+        assert names[0] in known.commands, f"no command `{names[0]}`"
+        known = known.commands[names.pop(0)]
     options = {name for parameter in known.params for name in (*parameter.opts, *parameter.secondary_opts)}
     options |= {"--help", "-h", "--debug", "--version"}
     given = {word.split("=")[0] for word in words if re.match(r"--?[a-zA-Z]", word)}

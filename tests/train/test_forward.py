@@ -45,13 +45,14 @@ def test_decoder(model):
     positions[1, visual] = 4 + torch.arange(48) // 8
     positions[2, visual] = 4 + torch.arange(48) % 8
     deep = [torch.randn(2, 48, 128, generator=generator) for _ in range(2)]
-    mask = torch.full((60, 60), float("-inf")).triu(1)
-    ours = forward.read(decoder, embeds, positions, mask, visual, deep, BLOCKS)
+    mask = torch.full((60, 60), float("-inf")).triu(1)[None, None, None]
+    places = positions[:, None].expand(3, 2, -1)
+    ours = forward.read(decoder, embeds, places, mask, visual, deep, BLOCKS)
     where = torch.zeros(2, 60, dtype=torch.bool)
     where[:, visual] = True
     theirs = decoder(
         inputs_embeds=embeds,
-        position_ids=positions[:, None].expand(3, 2, -1),
+        position_ids=places,
         visual_pos_masks=where,
         deepstack_visual_embeds=[level.flatten(0, 1) for level in deep],
         use_cache=False,

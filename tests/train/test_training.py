@@ -1,124 +1,138 @@
 """A microscopic run: learns, resumes exactly, and leaves an ordinary checkpoint."""
 
 import json
+import os
+import shutil
+import signal
 
 import numpy as np
 import pytest
 import torch
 
-from vtc_cli.models.prompt import multiple_choice
-from vtc_cli.train.checkpoint import save
+from vtc_cli import Frame, Session, load_model
+from vtc_cli.cli.main import run as vtc
+from vtc_cli.cli.training import Progress
+from vtc_cli.train.architecture import SIDE
 from vtc_cli.train.forward import Blocks
-from vtc_cli.train.tiny import Recipe, card, train_language, train_vision, trained
+from vtc_cli.train.loop import Stopped, Watcher
+from vtc_cli.train.recipe import MICROSCOPIC
+from vtc_cli.train.tiny import train_language, trained
 
 CPU = torch.device("cpu")
 BLOCKS = Blocks.choose(compiled=False)
-SIZES = {"units": 4, "depth": 2, "hidden": 64, "layers": 2, "text_hidden": 64}
-RECIPE = Recipe(vision_steps=12, language_steps=12, peak=1e-2, **SIZES)
+TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 
 
-def losses(folder, stage):
-    return [json.loads(line)["loss"] for line in (folder / f"{stage}.jsonl").read_text().splitlines()]
+def lines(folder, stage):
+    return [json.loads(line) for line in (folder / f"{stage}.jsonl").read_text().splitlines()]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    train_vision(folder, RECIPE, CPU, BLOCKS)
-    train_language(folder, RECIPE, CPU, BLOCKS)
-    return folder
+def weights(folder, stage):
+    modules = torch.load(folder / f"{stage}.pt", weights_only=True)["modules"]
+    return {f"{part}.{name}": value for part, state in modules.items() for name, value in state.items()}
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
 
 
 @pytest.mark.parametrize("stage", ["vision", "language"])
-def test_loss_falls(folder, stage):
-    values = losses(folder, stage)
-    assert values[-1] < 0.95 * values[0]
+def test_the_loss_falls(trained_folder, stage):
+    log = lines(trained_folder, stage)
+    assert [line["step"] for line in log] == [10, 12]
+    assert log[-1]["loss"] < 0.9 * log[0]["loss"]
+    assert all(np.isfinite(line["loss"]) for line in log)
 
 
-def test_an_interrupted_run_ends_like_an_uninterrupted_one(folder, tmp_path):
-    class CutError(Exception):
-        pass
+def test_a_run_stopped_by_ctrl_c_goes_on_and_ends_like_any_other(trained_folder, tmp_path, monkeypatch, capsys):
+    """Ctrl-C while the tower learns; the same folder, without its recipe's options, goes on."""
+    for name in TOKENIZER:
+        shutil.copy(trained_folder / name, tmp_path / name)
+    seen = []
 
-    def cut_at_second_report(_):
-        raise CutError
+    def stepped(self, stage, step, steps, loss):
+        seen.append((stage, step))
+        if seen == [("vision", step) for step in range(1, 5)]:
+            os.kill(os.getpid(), signal.SIGINT)
 
-    from vtc_cli.train import tiny
-
-    original = tiny.run
-
-    def cut_run(stage, where, **rest):
-        original(stage, where, every=5, workers=0, say=cut_at_second_report)
-
-    tiny.run = cut_run
-    try:
-        short = Recipe(vision_steps=60, peak=1e-2, **SIZES)
-        with pytest.raises(CutError):  # raised by the report at step 50, after the checkpoint of step 45
-            train_vision(tmp_path, short, CPU, BLOCKS)
-        tiny.run = lambda stage, where, **rest: original(stage, where, every=5, workers=0, say=lambda _: None)
-        train_vision(tmp_path, short, CPU, BLOCKS)
-        train_vision(tmp_path / "straight", short, CPU, BLOCKS)
-    finally:
-        tiny.run = original
-    resumed = torch.load(tmp_path / "vision.pt", weights_only=True)["modules"]["tower"]
-    straight = torch.load(tmp_path / "straight" / "vision.pt", weights_only=True)["modules"]["tower"]
-    assert resumed.keys() == straight.keys()
-    for name, value in straight.items():
-        assert torch.equal(value, resumed[name]), name
+    monkeypatch.setattr(Progress, "stepped", stepped)
+    before = signal.getsignal(signal.SIGINT)
+    assert vtc(["train", "tiny", "--microscopic", "--folder", str(tmp_path)]) == 130
+    assert signal.getsignal(signal.SIGINT) is before
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "vision stopped after step 4 of 12" in shown.err
+    assert f"vtc train tiny --folder {tmp_path}" in shown.err
+    assert seen[-1] == ("vision", 4)
+    assert not same(weights(tmp_path, "vision"), weights(trained_folder, "vision"))
+    assert vtc(["train", "tiny", "--folder", str(tmp_path)]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == f"{tmp_path / 'checkpoint'}\n"
+    assert "vision: resumed at step 4 of 12" in shown.err
+    assert seen[4:] == [
+        (stage, step) for stage in ("vision", "language") for step in range(5 if stage == "vision" else 1, 13)
+    ]
+    for stage in ("vision", "language"):
+        assert same(weights(tmp_path, stage), weights(trained_folder, stage))
 
 
-def test_the_checkpoint_is_an_ordinary_folder(folder, tmp_path):
+def test_the_decoder_resumes_exactly(trained_folder, tmp_path):
+    class StopAt(Watcher):
+        def stepped(self, stage, step, steps, loss):
+            self.step = step
+
+        def stop(self):
+            return self.step == 3
+
+    for name in (*TOKENIZER, "vision.pt"):
+        shutil.copy(trained_folder / name, tmp_path / name)
+    with pytest.raises(Stopped, match="language stopped after step 3 of 12"):
+        train_language(tmp_path, MICROSCOPIC, CPU, BLOCKS, StopAt())
+    train_language(tmp_path, MICROSCOPIC, CPU, BLOCKS)
+    assert same(weights(tmp_path, "language"), weights(trained_folder, "language"))
+
+
+def test_a_finished_run_is_not_trained_further(trained_folder, capsys):
+    before = (trained_folder / "language.jsonl").read_text()
+    assert vtc(["train", "tiny", "--folder", str(trained_folder), "--output", str(trained_folder / "again")]) == 0
+    assert "language: resumed at step 12 of 12" in capsys.readouterr().err
+    assert (trained_folder / "language.jsonl").read_text() == before
+    assert (trained_folder / "again" / "model.safetensors").read_bytes() == (
+        trained_folder / "checkpoint" / "model.safetensors"
+    ).read_bytes()
+
+
+def test_the_checkpoint_is_an_ordinary_folder(trained_folder):
+    from safetensors.torch import load_file
     from transformers import AutoTokenizer, Qwen3VLForConditionalGeneration
 
-    model = trained(folder, RECIPE)
-    wanted = model.model.visual.pos_embed.weight.to(torch.bfloat16)
-    size = save(model, folder, tmp_path / "out", card(folder, RECIPE))
-    assert size < 25e6
-    loaded = Qwen3VLForConditionalGeneration.from_pretrained(tmp_path / "out")
-    assert torch.equal(loaded.model.visual.pos_embed.weight.to(torch.bfloat16), wanted)
-    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    place = trained_folder / "checkpoint"
+    assert {value.dtype for value in load_file(place / "model.safetensors").values()} == {torch.bfloat16}
+    loaded = Qwen3VLForConditionalGeneration.from_pretrained(place)
+    wanted = trained(trained_folder, MICROSCOPIC).state_dict()
+    for name, value in loaded.state_dict().items():
+        assert torch.equal(value.to(torch.bfloat16), wanted[name].to(torch.bfloat16)), name
+    tokenizer = AutoTokenizer.from_pretrained(place)
     assert tokenizer.decode(tokenizer("Which way does the star move?").input_ids) == "Which way does the star move?"
     messages = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": "Read."}]}]
     text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    wanted_text = (
+    assert text == (
         "<|im_start|>user\n<|vision_start|><|video_pad|><|vision_end|>Read.<|im_end|>\n<|im_start|>assistant\n"
     )
-    assert text == wanted_text
 
 
-def test_training_writes_the_prompt_the_tool_writes(folder, tmp_path):
-    """Ids and positions of a training sequence are those of the adapter for the same film and question."""
-    from tokenizers import Tokenizer
+def test_the_tool_asks_the_checkpoint(trained_folder):
+    model = load_model(str(trained_folder / "checkpoint"), device="cpu")
+    assert model.geometry((SIDE, SIDE)).tokens == 64
+    session = Session(model, evidence=False)
+    session.watch([Frame(float(second), torch.zeros(3, SIDE, SIDE, dtype=torch.uint8)) for second in range(4)])
+    answer = session.ask("Which digit appears?", choices={"A": "1", "B": "2"})
+    assert set(answer.posterior) == {"A", "B"}
+    assert sum(answer.posterior.values()) == pytest.approx(1)
 
-    from vtc_cli import load_model
-    from vtc_cli.models.contract import Cursor, Unit
-    from vtc_cli.train.language import _slots, layout, with_options
-    from vtc_cli.train.world.questions import Question
 
-    save(trained(folder, RECIPE), folder, tmp_path / "out", card(folder, RECIPE))
-    model = load_model(str(tmp_path / "out"), device="cpu")
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    times = [(8.0, 9.0), (10.0, 11.0), (1200.0, 1201.0)]
-    for grid in ((8, 8), (6, 10), (10, 6)):
-        ours = layout(tokenizer, times, grid, 0)
-        n = grid[0] * grid[1]
-        spans = [model.open(Cursor())]
-        for index, span in enumerate(times):
-            rows = torch.zeros(n, 64)
-            unit = Unit(index, span, rows, grid, (rows, rows))
-            spans.append(model.place(spans[-1].cursor, unit))
-        assert torch.cat([span.ids for span in spans]).tolist() == ours.ids.tolist()
-        assert torch.equal(torch.cat([span.positions for span in spans], 1), ours.positions)
-        assert torch.cat([span.visual for span in spans]).nonzero()[:, 0].tolist() == ours.visual.tolist()
-        assert spans[-1].cursor.next == ours.cursor
-    plain = Question("colour", "What colour is the star?", "red")
-    slots = _slots(tokenizer, [[plain]])
-    wanted = model.question(Cursor(), plain.text)
-    answer = tokenizer.encode("red<|im_end|>").ids
-    assert slots["ids"][0, 0].tolist() == [*wanted.ids.tolist(), *answer[:-1]]
-    assert slots["targets"][0, 0].tolist()[-len(answer) :] == answer
-    lettered = with_options(plain, np.random.default_rng(0))
-    options = dict(line.split(". ") for line in lettered.text.splitlines()[1:-1])
-    assert options[lettered.answer] == "red"
-    assert lettered.text == multiple_choice(plain.text, options)
-    asked = model.question(Cursor(), plain.text, options)
-    assert _slots(tokenizer, [[lettered]])["ids"][0, 0].tolist()[: len(asked.ids)] == asked.ids.tolist()
+def test_the_card_says_how_it_was_made(trained_folder):
+    card = (trained_folder / "checkpoint" / "README.md").read_text()
+    assert "vtc train tiny --vision-steps 12 --language-steps 12 --units 4" in card
+    assert '"seed": 0' in card
+    assert json.dumps(lines(trained_folder, "language")[-1]) in card

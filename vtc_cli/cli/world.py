@@ -55,8 +55,8 @@ def render(
         typer.Option(
             metavar="TIME",
             parser=_parsed("parse_length"),
-            show_default="60",
-            help="Seconds, MM:SS, or like 10m and 1h.",
+            show_default=False,
+            help="Seconds, MM:SS, or like 10m and 1h.  [default: 60]",
         ),
     ] = 60.0,
     scenes: Annotated[
@@ -72,9 +72,9 @@ def render(
         typer.Option(
             metavar="W:H",
             parser=_parsed("parse_aspect"),
-            show_default="1:1",
+            show_default=False,
             rich_help_panel=PICTURE,
-            help="Shape of the picture.",
+            help="Shape of the picture.  [default: 1:1]",
         ),
     ] = 1.0,
     height: Annotated[

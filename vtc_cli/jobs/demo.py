@@ -39,7 +39,8 @@ def prepare(seed: int, folder: Path | None = None, output: Path | None = None) -
         Question(pools[skill][0].text, id=skill, truth=pools[skill][0].answer) for skill in SKILLS if pools[skill]
     ]
     for skill, pool in pools.items():
-        if len(questions) < len(SKILLS) and pool and skill not in SKILLS:
+        # An answer is compared word for word, so only those with a closed list of answers are asked.
+        if len(questions) < len(SKILLS) and pool and pool[0].options and skill not in SKILLS:
             questions.append(Question(pool[0].text, id=skill, truth=pool[0].answer))
     path = output or (folder or cache_folder()) / f"demo-{seed}.mp4"
     try:

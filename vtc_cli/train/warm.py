@@ -16,13 +16,15 @@ def warm_start(model: Any, run: Path, checkpoint: Path) -> None:
     Token embeddings are matched by what the tokens spell, so the two may have different vocabularies. run: the folder
     with the new tokenizer.json. Raises MachineError when the folder cannot be read or its model has another shape.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         weights = load_file(checkpoint / "model.safetensors")
-    except OSError as error:
+        table = weights.pop("model.language_model.embed_tokens.weight")
+        old = _vocabulary(checkpoint)
+    except (OSError, SafetensorError, KeyError) as error:
         raise MachineError(f"cannot begin from {checkpoint}: {error}", "name a folder that `vtc train` wrote") from None
-    table = weights.pop("model.language_model.embed_tokens.weight")
     weights.pop("lm_head.weight", None)
     own = model.state_dict()
     for name, value in weights.items():
@@ -32,7 +34,7 @@ def warm_start(model: Any, run: Path, checkpoint: Path) -> None:
                 "use the recipe's sizes that the checkpoint was made with",
             )
     model.load_state_dict({name: value.float() for name, value in weights.items()}, strict=False)
-    old, new = _vocabulary(checkpoint), _vocabulary(run)
+    new = _vocabulary(run)
     embeddings = model.model.language_model.embed_tokens.weight
     shared = sorted(set(old) & set(new))
     with torch.no_grad():
@@ -42,4 +44,4 @@ def warm_start(model: Any, run: Path, checkpoint: Path) -> None:
 def _vocabulary(folder: Path) -> dict[str, int]:
     from tokenizers import Tokenizer
 
-    return dict(Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab())
+    return dict(Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8")).get_vocab())

@@ -76,7 +76,7 @@ def text_mask(
         return np.zeros((0, 0), np.float32), (0, 0)
     columns = _coverage(left, right, x0, cell, cells.shape[1])
     rows = _coverage(top, bottom, y0, cell, TALL)
-    ink = np.clip(rows @ cells @ columns.T, 0, 1)
+    ink: Mask = np.clip(rows @ cells @ columns.T, 0, 1)
     ink.flags.writeable = False
     return ink, (top, left)
 
