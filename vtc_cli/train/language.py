@@ -24,7 +24,7 @@ from vtc_cli.train.stream import WORN, compressed, random_size, to_input
 from vtc_cli.train.world import Film, Question, ask_some, frame_at, make_film, make_long_film
 from vtc_cli.train.world.asker import ABSENT
 from vtc_cli.train.world.moments import seconds_text
-from vtc_cli.train.world.questions import SKILLS
+from vtc_cli.train.world.questions import SHORT_SKILLS, SKILLS
 
 LETTERS = "ABCD"
 LETTERED = 0.3  # share of the questions with a closed list of answers that are asked as multiple choice
@@ -37,6 +37,8 @@ COURSES: tuple[tuple[float, dict[int, float]], ...] = (
 )
 CHOICE = "choice"  # what multiple choice is called in the log, whatever the skill
 KINDS = (*SKILLS, CHOICE)
+EASY = ("colour", "shape", "exists", "motion", "digit", "word", "absent", "relevance")  # learnt in the first third
+REHEARSED = (0.32, 0.45)  # from this share of the steps on, a film is asked an easy skill with this probability
 Spans = list[tuple[float, float]]
 
 
@@ -83,25 +85,37 @@ def language_batch(step: int, folder: str, steps: int, films: int = 32) -> Mappi
         film = _film(rng, step * films + index, 2 * units * gap, size[1] / size[0])
         frames = np.stack([frame_at(film, time, size) for pair in times for time in pair])
         pictures.append(compressed(frames, rng) if rng.random() < WORN else frames)
-        asked.append(_exchanges(film, rng, tokenizer, tags, offset, room=150 + 40 * min(units, 12)))
+        skills = _skills(rng, step / steps)
+        asked.append(_exchanges(film, skills, rng, tokenizer, tags, offset, room=150 + 40 * min(units, 12)))
     start = layout(tokenizer, tags, (size[0] // CELL, size[1] // CELL), skip)
     frames = torch.from_numpy(np.stack(pictures)).unflatten(1, (units, 2)).flatten(0, 1)
     return {"frames": frames, "layout": start, **pack(asked)}
+
+
+def _skills(rng: np.random.Generator, progress: float) -> tuple[str, ...]:
+    since, share = REHEARSED
+    return tuple(skill for skill in SHORT_SKILLS if progress < since or skill not in EASY or rng.random() < share)
 
 
 def _film(rng: np.random.Generator, seed: int, span: float, aspect: float) -> Film:
     if span >= 16 and rng.random() < 0.4:
         return make_long_film(seed, "train", span, aspect)
     fewest = math.ceil(span / SCENE)
-    return make_film(seed, "train", span, int(rng.integers(fewest, max(fewest, int(span // 3)) + 1)), aspect)
+    return make_film(seed, "train", span, int(rng.integers(fewest, max(fewest, int(span / 2.5)) + 1)), aspect)
 
 
 def _exchanges(
-    film: Film, rng: np.random.Generator, tokenizer: Any, tags: Spans, offset: float, room: int
+    film: Film,
+    skills: tuple[str, ...],
+    rng: np.random.Generator,
+    tokenizer: Any,
+    tags: Spans,
+    offset: float,
+    room: int,
 ) -> list[Exchange]:
     """As many questions as fit into `room` tokens, at least one."""
     found: list[Exchange] = []
-    for question in ask_some(film, rng, 40):
+    for question in ask_some(film, rng, 40, skills=skills) or ask_some(film, rng, 40):
         answer = _answer(question, tags, offset)
         if answer is None:
             continue
