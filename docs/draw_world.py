@@ -1,7 +1,7 @@
-"""Draw docs/images/world.png: every background of the three splits, each split in rows of its own, with what is on them.
+"""Draw docs/images/world.png: every background of the three splits, each split in rows of its own.
 
-For each background, films of its split are searched for two: one with a post or a moving camera, one with something to
-read, both with several things in several textures.
+For each background, films of its split are searched for two: one with a post, one with something to read,
+both with several things in several textures.
 """
 
 from pathlib import Path
@@ -37,7 +37,8 @@ def rows(split: str) -> list[np.ndarray]:
     cells = []
     for index, family in enumerate(BACKGROUNDS[split]):
         for captioned in (False, True):
-            cells.append(frame_at(*find(split, family, captioned, ("word", "digit")[index % 2]), SIDE))
+            film, moment = find(split, family, captioned, ("word", "digit")[index % 2])
+            cells.append(frame_at(film, moment, SIDE))
     cells += [np.zeros((*SIDE, 3), np.uint8)] * (-len(cells) % COLUMNS)
     padded = [np.pad(cell, ((0, GAP), (0, GAP), (0, 0))) for cell in cells]
     return [np.concatenate(padded[start : start + COLUMNS], axis=1) for start in range(0, len(padded), COLUMNS)]

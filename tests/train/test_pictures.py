@@ -167,14 +167,14 @@ def test_captions_are_labelled_with_what_they_say():
 @pytest.mark.parametrize("family", FAMILIES)
 def test_backgrounds_are_dull_and_the_same_at_any_size(family):
     for seed in range(6):
-        picture = draw_background(family, seed, (64, 96))
-        assert picture.shape == (64, 96, 3)
+        picture = draw_background(family, seed, (128, 192))
+        assert picture.shape == (128, 192, 3)
         assert picture.min() >= -12
         assert picture.max() < 215
         spread = picture.max(-1) - picture.min(-1)
         assert float(np.median(spread)) < 90
-        assert np.array_equal(picture, draw_background(family, seed, (64, 96)))
-        double = draw_background(family, seed, (128, 192)).reshape(64, 2, 96, 2, 3).mean((1, 3))
+        assert np.array_equal(picture, draw_background(family, seed, (128, 192)))
+        double = draw_background(family, seed, (256, 384)).reshape(128, 2, 192, 2, 3).mean((1, 3))
         assert np.abs(double - picture).mean() < 10
 
 

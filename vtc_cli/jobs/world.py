@@ -27,8 +27,8 @@ class Order:
     """Which film to make, how large, and what to ask about it.
 
     length: seconds. scenes: None for one per 8 s; a long film cuts itself. facts: strangers of a long film that appear
-    once. aspect: width / height. height: pixels. fps: pictures per second. crf: of H.264, larger is smaller. per_skill: most questions of a skill.
-    unseen: ask them in the words that training never shows.
+    once. aspect: width / height. height: pixels. fps: pictures per second. crf: of H.264, larger is smaller and worse.
+    per_skill: most questions of a skill. unseen: ask them in the words that training never shows.
     """
 
     seed: int = 0
