@@ -44,9 +44,17 @@ def prompt_text(
     return str(text.replace(VIDEO, expanded))
 
 
-def naive_patches(images: Tensor, patch: int, merge: int, temporal: int = 2) -> Tensor:
-    """uint8 [T, 3, H, W] at their final size to patches, by plain loops: mean 0.5, std 0.5."""
-    values = (images.double() / 255 - 0.5) / 0.5
+def naive_patches(
+    images: Tensor,
+    patch: int,
+    merge: int,
+    temporal: int = 2,
+    mean: Sequence[float] = (0.5, 0.5, 0.5),
+    std: Sequence[float] = (0.5, 0.5, 0.5),
+) -> Tensor:
+    """uint8 [T, 3, H, W] at their final size to patches, by plain loops."""
+    values = images.double() / 255 - torch.tensor(mean).double()[:, None, None]
+    values = values / torch.tensor(std).double()[:, None, None]
     pad = -len(values) % temporal
     values = torch.cat([values, values[-1:].expand(pad, -1, -1, -1)])
     height, width = values.shape[-2:]
@@ -63,8 +71,13 @@ def naive_patches(images: Tensor, patch: int, merge: int, temporal: int = 2) -> 
 
 
 @torch.no_grad()
-def one_shot(reference: Any, ids: Tensor, patches: Tensor, grid: tuple[int, int, int]) -> Any:
-    """The library's single forward over the whole prompt. grid: (units, patch rows, patch columns)."""
+def one_shot(
+    reference: Any, ids: Tensor, patches: Tensor, grid: tuple[int, int, int], positions: Tensor | None = None
+) -> Any:
+    """The library's single forward over the whole prompt. grid: (units, patch rows, patch columns).
+
+    positions: int64 [3, n] in place of the library's own.
+    """
     kinds = (ids == reference.config.video_token_id).to(torch.int32) * 2
     return reference(
         input_ids=ids[None],
@@ -72,4 +85,5 @@ def one_shot(reference: Any, ids: Tensor, patches: Tensor, grid: tuple[int, int,
         video_grid_thw=torch.tensor([grid]),
         mm_token_type_ids=kinds[None],
         attention_mask=torch.ones_like(ids[None]),
+        position_ids=None if positions is None else positions[:, None],
     )

@@ -90,7 +90,7 @@ def random_qwen3_vl(
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    ids = _save_tokenizer(folder, context)
+    ids = save_tokenizer(folder, context)
     third = head_dim // 2 * 20 // 64
     config = Qwen3VLConfig(
         text_config={
@@ -131,11 +131,11 @@ def random_qwen3_vl(
         tie_word_embeddings=tie,
     )
     model = Qwen3VLForConditionalGeneration(config)
-    _randomise(model, seed)
+    randomise(model, seed)
     model.generation_config.eos_token_id = [ids["<|im_end|>"], ids["<|endoftext|>"]]
     model.generation_config.pad_token_id = ids["<|endoftext|>"]
     model.to(dtype).save_pretrained(folder, max_shard_size=shard)
-    _save_preprocessors(folder, patch=patch, temporal=temporal, merge=merge, pixels=pixels)
+    save_preprocessors(folder, patch=patch, temporal=temporal, merge=merge, pixels=pixels)
     return folder
 
 
@@ -148,13 +148,16 @@ def random_pixels(frames: int, height: int, width: int, *, seed: int = 0) -> tor
     return ((0.8 * smooth + 0.2 * fine) * 255).round().to(torch.uint8)
 
 
-def _randomise(model: nn.Module, seed: int) -> None:
+def randomise(model: nn.Module, seed: int) -> None:
+    """Weights under which every branch counts, from weights as the library initialises them."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, value in model.named_parameters():
             noise = torch.randn(value.shape, generator=generator)
             if "norm" in name and name.endswith("weight"):
-                value.copy_(1 + 0.1 * noise)
+                value.copy_(value.mean() + 0.1 * noise)  # some generations store what is added to one
+            elif ".experts." in name:
+                value.copy_(noise / value.shape[-1] ** 0.5)
             elif value.ndim == 1:
                 value.copy_(0.1 * noise)
             elif "embed_tokens" in name or "lm_head" in name:
@@ -165,7 +168,8 @@ def _randomise(model: nn.Module, seed: int) -> None:
                 value.copy_(noise / value[0].numel() ** 0.5)
 
 
-def _save_tokenizer(folder: Path, context: int) -> dict[str, int]:
+def save_tokenizer(folder: Path, context: int, template: str = CHAT_TEMPLATE) -> dict[str, int]:
+    """Train and save a byte-level BPE tokenizer with the family's control tokens; token -> id."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
@@ -188,7 +192,7 @@ def _save_tokenizer(folder: Path, context: int) -> dict[str, int]:
     merges = "".join(f"{' '.join(pair)}\n" for pair in model["merges"])
     (folder / "merges.txt").write_text(merges, encoding="utf-8")
     ids = tokenizer.get_vocab()
-    _write(
+    write_json(
         folder / "tokenizer_config.json",
         {
             "tokenizer_class": "Qwen2Tokenizer",
@@ -215,12 +219,13 @@ def _save_tokenizer(folder: Path, context: int) -> dict[str, int]:
             },
         },
     )
-    _write(folder / "chat_template.json", {"chat_template": CHAT_TEMPLATE})
-    (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
+    write_json(folder / "chat_template.json", {"chat_template": template})
+    (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
     return dict(ids)
 
 
-def _save_preprocessors(folder: Path, *, patch: int, temporal: int, merge: int, pixels: tuple[int, int]) -> None:
+def save_preprocessors(folder: Path, *, patch: int, temporal: int, merge: int, pixels: tuple[int, int]) -> None:
+    """The two preprocessor configs of a Qwen3-VL folder. pixels: (shortest_edge, longest_edge) of the video's."""
     shared = {
         "patch_size": patch,
         "temporal_patch_size": temporal,
@@ -230,7 +235,7 @@ def _save_preprocessors(folder: Path, *, patch: int, temporal: int, merge: int, 
         "processor_class": "Qwen3VLProcessor",
     }
     token = (patch * merge) ** 2
-    _write(
+    write_json(
         folder / "preprocessor_config.json",
         {
             "size": {"longest_edge": 16_384 * token, "shortest_edge": 64 * token},
@@ -238,7 +243,7 @@ def _save_preprocessors(folder: Path, *, patch: int, temporal: int, merge: int, 
             "image_processor_type": "Qwen2VLImageProcessorFast",
         },
     )
-    _write(
+    write_json(
         folder / "video_preprocessor_config.json",
         {
             "size": {"longest_edge": pixels[1], "shortest_edge": pixels[0]},
@@ -248,5 +253,6 @@ def _save_preprocessors(folder: Path, *, patch: int, temporal: int, merge: int, 
     )
 
 
-def _write(path: Path, value: object) -> None:
+def write_json(path: Path, value: object) -> None:
+    """`value` as an indented JSON file."""
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

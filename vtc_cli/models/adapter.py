@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,6 +13,8 @@ from vtc_cli.errors import UsageError
 from vtc_cli.models.checkpoint import Checkpoint
 from vtc_cli.models.contract import Geometry, Prepared, Unit, VideoLM
 from vtc_cli.models.masks import refuse_wrong_masks
+from vtc_cli.models.preprocess import Preprocessor
+from vtc_cli.models.prompt import Prompt
 from vtc_cli.models.rotary import Rotation, rotation_of
 
 if TYPE_CHECKING:
@@ -24,9 +26,11 @@ class Adapter(VideoLM):
 
     decoder: the part of the checkpoint's model that runs over the cache, without the output layer.
     ENDS: tokens that end an answer, besides those the checkpoint itself names.
+    PREPROCESSING: what the family does with pictures where a checkpoint's preprocessor config does not say.
     """
 
-    ENDS: tuple[str, ...] = ()
+    ENDS: ClassVar[tuple[str, ...]] = ()
+    PREPROCESSING: ClassVar[Preprocessor] = Preprocessor()
 
     def __init__(self, checkpoint: Checkpoint, decoder: Any):
         self.model = checkpoint.model
@@ -38,6 +42,11 @@ class Adapter(VideoLM):
         self._embed = self.model.get_input_embeddings()
         self._device = self._embed.weight.device
         self._stop = checkpoint.stop_ids(self.ENDS)
+
+    @classmethod
+    def around_unit(cls, prompt: Prompt, first: float, last: float) -> int:
+        """Rows of a unit that are not visual (time tag, markers), for a unit from `first` to `last` seconds."""
+        return 0
 
     def geometry(self, size: tuple[int, int], pixels: int | None = None) -> Geometry:
         return self.preprocessor.geometry(size, pixels)

@@ -46,14 +46,15 @@ class Checkpoint:
         name: str,
         revision: str | None = None,
         trust_remote_code: bool = False,
+        preprocessing: Preprocessor | None = None,
     ) -> Checkpoint:
-        """Read a folder. architecture: the model's class in transformers.
+        """Read a folder. architecture: the model's class in transformers. preprocessing: the family's defaults.
 
         Raises MachineError: the class cannot be imported, a file is missing or damaged, the weights are not those the
         config asks for, or the attention kernel is not installed.
         """
         model_class = _architecture(architecture)
-        preprocessor = Preprocessor.read(folder)
+        preprocessor = Preprocessor.read(folder, preprocessing)
         with quiet():
             tokenizer = _tokenizer(folder, name, trust_remote_code)
             model = _model(model_class, folder, placement, name)
@@ -116,6 +117,13 @@ def _model(model_class: Any, folder: Path, placement: Placement, name: str) -> A
     except ImportError as error:
         raise MachineError(
             f"attention {placement.attention!r} is not installed: {_first_line(error)}", "Use --attention sdpa."
+        ) from error
+    except RuntimeError as error:
+        if "mismatched" not in str(error):
+            raise
+        raise MachineError(
+            f"{name} holds weights of other shapes than its config asks for.",
+            "Download the checkpoint again; config.json and weights do not belong together.",
         ) from error
     wrong = [*sorted(report["missing_keys"]), *sorted(map(str, report["mismatched_keys"]))]
     if wrong:

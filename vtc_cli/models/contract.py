@@ -47,12 +47,14 @@ class Cursor:
 
     next: the position a text row would take now. video: where the running video block started, for
     families whose visual positions count from the block's start (None outside a block).
-    units: visual units placed in the running block.
+    units: visual units placed in the running block. began: when its first unit began, seconds, for families whose
+    visual positions tell the time.
     """
 
     next: int = 0
     video: int | None = None
     units: int = 0
+    began: float | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Span:
 class TowerDims:
     """Widths of a vision tower, for counting. `merge`: patches per token side; `deep`: DeepStack mergers.
 
-    windowed: layers (1-based) whose attention stays within windows of the picture.
+    windowed: layers (1-based) whose attention stays within windows of the picture. window: patches of a whole window.
     """
 
     layers: int
@@ -122,6 +124,7 @@ class TowerDims:
     deep: int = 0
     gated: bool = False
     windowed: tuple[int, ...] = ()
+    window: int = 0
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import cast
 
 from vtc_cli.errors import MachineError, UsageError
@@ -50,13 +49,16 @@ def load_model(
     memory = available_memory(place)
     kind, kind_reason = pick_dtype(dtype, place, weights.parameters, memory)
     check_fits(source, weights, kind, place, memory)
-    module, _, adapter = families[0].adapter.partition(":")
-    loaded = getattr(importlib.import_module(module), adapter).load(
-        source.folder,
-        Placement(place, place_reason, kind, kind_reason, kernel, name_reason),
-        name=source.name,
-        revision=source.revision,
-        trust_remote_code=trust_remote_code,
+    loaded = (
+        families[0]
+        .load_adapter()
+        .load(
+            source.folder,
+            Placement(place, place_reason, kind, kind_reason, kernel, name_reason),
+            name=source.name,
+            revision=source.revision,
+            trust_remote_code=trust_remote_code,
+        )
     )
     return cast("VideoLM", loaded)
 

@@ -32,7 +32,7 @@ class Preprocessor:
     """One checkpoint's way from pictures to patches.
 
     patch, temporal, merge: pixels per patch side, frames per patch, patches per token side.
-    least, most: pixels x frames of a whole video, as the family's config counts (`size`).
+    least, most: pixels x frames of a whole video, as the family's config counts (`size`); with per_frame, of a frame.
     ceiling: most tokens for one frame's pixels (`max_video_tokens`). scale, mean, std: of the normalisation.
     """
 
@@ -42,30 +42,34 @@ class Preprocessor:
     least: int = 128 * 32 * 32
     most: int = 768 * 32 * 32
     ceiling: int = 768
+    per_frame: bool = False
     scale: float = 1 / 255
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[float, ...] = (0.5, 0.5, 0.5)
     resample: str = "bicubic"
 
     @staticmethod
-    def read(folder: Path) -> Preprocessor:
-        """From a checkpoint folder. Raises MachineError when there is no preprocessor config or it asks for
-        something this tool does not do."""
+    def read(folder: Path, defaults: Preprocessor | None = None) -> Preprocessor:
+        """From a checkpoint folder. defaults: the family's, for what the config does not say.
+
+        Raises MachineError when there is no preprocessor config or it asks for something this tool does not do."""
         source, config = _config(folder)
         size = config.get("size") or {}
+        defaults = defaults or Preprocessor()
         resample = int(config.get("resample", 3))
         refused = [key for key in ("do_resize", "do_rescale", "do_normalize") if config.get(key) is False]
         if refused or resample not in _RESAMPLE:
             what = f"{refused[0]}=false" if refused else f"resample={resample}"
             raise MachineError(f"{source} asks for {what}, which is not supported.", "Use the checkpoint as published.")
-        defaults = Preprocessor()
         return Preprocessor(
             patch=int(config.get("patch_size", defaults.patch)),
             temporal=int(config.get("temporal_patch_size", defaults.temporal)),
             merge=int(config.get("merge_size", defaults.merge)),
-            least=int(size.get("shortest_edge", defaults.least)),
-            most=int(size.get("longest_edge", defaults.most)),
+            # The older names come first, as the library has them override the newer.
+            least=int(config.get("min_pixels") or size.get("shortest_edge") or defaults.least),
+            most=int(config.get("max_pixels") or size.get("longest_edge") or defaults.most),
             ceiling=int(config.get("max_video_tokens", defaults.ceiling)),
+            per_frame=defaults.per_frame,
             scale=float(config.get("rescale_factor", defaults.scale)),
             mean=tuple(map(float, config.get("image_mean", defaults.mean))),
             std=tuple(map(float, config.get("image_std", defaults.std))),
@@ -80,7 +84,11 @@ class Preprocessor:
     @property
     def default_pixels(self) -> int:
         """Pixels per frame when the user names none: `DEFAULT_TOKENS`, or less where the checkpoint caps it."""
-        return min(min(DEFAULT_TOKENS, self.ceiling) * self.factor**2, self.most // self.temporal)
+        return min(min(DEFAULT_TOKENS, self.ceiling) * self.factor**2, self._of_a_frame(self.most))
+
+    def _of_a_frame(self, pixels: int) -> int:
+        """What a limit comes to for each frame of a video of one unit."""
+        return pixels if self.per_frame else pixels // self.temporal
 
     def geometry(self, size: tuple[int, int], pixels: int | None = None) -> Geometry:
         """The resolution every frame of a video gets. size: (width, height). pixels: budget per frame.
@@ -108,7 +116,10 @@ class Preprocessor:
                 f"pictures of {width} x {height} pixels are too long and thin (limit {_LONGEST_ASPECT}:1).",
                 "Crop the video first.",
             )
-        rows, columns = _fit(height, width, self.factor, min(self.least // self.temporal, budget), budget)
+        if not self.per_frame and min(height, width) < self.factor:  # only the rule for whole videos does this first
+            scale = max(self.factor / height, self.factor / width)
+            height, width = int(height * scale), int(width * scale)
+        rows, columns = _fit(height, width, self.factor, min(self._of_a_frame(self.least), budget), budget)
         return Geometry(
             size=(rows * self.factor, columns * self.factor),
             grid=(rows, columns),
@@ -152,9 +163,6 @@ class Preprocessor:
 
 def _fit(height: int, width: int, factor: int, least: int, most: int) -> tuple[int, int]:
     """Rows and columns of tokens, with `least` and `most` pixels per frame."""
-    if min(height, width) < factor:
-        scale = max(factor / height, factor / width)
-        height, width = int(height * scale), int(width * scale)
     rows, columns = round(height / factor), round(width / factor)
     if rows * columns * factor**2 < least:
         grow = sqrt(least / (height * width))

@@ -86,7 +86,11 @@ class Prompt:
     def _render(self, system: list[dict[str, Any]], video: str, folder: Path) -> tuple[str, str]:
         user = {"role": "user", "content": [{"type": "video"}, {"type": "text", "text": _QUESTION}]}
         text = self._tokenizer.apply_chat_template(
-            [*system, user], chat_template=self._template, tokenize=False, add_generation_prompt=True
+            [*system, user],
+            chat_template=self._template,
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=False,  # for templates that know it: the next token is the answer's first
         )
         parts = str(text).split(video)
         if len(parts) != 2:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from vtc_cli.errors import UsageError
@@ -12,12 +13,16 @@ TINY = "tiny"
 AUTO = "auto"
 
 
+STAGES = ("sampler", "pruner", "layers", "cache", "memory")
+
+
 @dataclass(frozen=True)
 class Family:
     """One architecture the tool can drive.
 
     name: what reports call it. model_types: values of `model_type` in config.json.
     adapter: `module:Class` of its `VideoLM`. recommended: hub ids, smallest first. notes: one sentence.
+    cannot: stage -> why no method of that stage runs; all others do.
     """
 
     name: str
@@ -25,6 +30,17 @@ class Family:
     adapter: str
     recommended: tuple[str, ...]
     notes: str
+    cannot: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Stages whose methods run."""
+        return tuple(stage for stage in STAGES if stage not in self.cannot)
+
+    def load_adapter(self) -> Any:
+        """The adapter's class; imports the model library."""
+        module, _, name = self.adapter.partition(":")
+        return getattr(importlib.import_module(module), name)
 
 
 FAMILIES: tuple[Family, ...] = (
@@ -34,6 +50,27 @@ FAMILIES: tuple[Family, ...] = (
         adapter="vtc_cli.models.qwen3_vl:Qwen3VL",
         recommended=("Qwen/Qwen3-VL-2B-Instruct", "Qwen/Qwen3-VL-4B-Instruct", "Qwen/Qwen3-VL-8B-Instruct"),
         notes="Interleaved M-RoPE, a time tag per pair of frames, DeepStack rows in the first decoder layers.",
+    ),
+    Family(
+        name="qwen3-vl-moe",
+        model_types=("qwen3_vl_moe",),
+        adapter="vtc_cli.models.qwen3_vl_moe:Qwen3VLMoe",
+        recommended=("Qwen/Qwen3-VL-30B-A3B-Instruct",),
+        notes="Qwen3-VL with experts: memory of the whole, compute of the few that a row is sent to.",
+    ),
+    Family(
+        name="qwen2.5-vl",
+        model_types=("qwen2_5_vl",),
+        adapter="vtc_cli.models.qwen2_5_vl:Qwen25VL",
+        recommended=("Qwen/Qwen2.5-VL-3B-Instruct", "Qwen/Qwen2.5-VL-7B-Instruct"),
+        notes="M-RoPE that tells seconds, no text within the video; most vision layers look through windows.",
+    ),
+    Family(
+        name="qwen2-vl",
+        model_types=("qwen2_vl",),
+        adapter="vtc_cli.models.qwen2_vl:Qwen2VL",
+        recommended=("Qwen/Qwen2-VL-2B-Instruct", "Qwen/Qwen2-VL-7B-Instruct"),
+        notes="M-RoPE that counts pairs of frames, no text within the video.",
     ),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vtc_cli.errors import MachineError
+from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.models.contract import DecoderDims, ModelInfo, TowerDims
 from vtc_cli.models.device import Placement
 from vtc_cli.models.preprocess import Preprocessor
@@ -28,20 +28,23 @@ def info_of(
         hidden=text.hidden_size,
         heads=text.num_attention_heads,
         kv_heads=text.num_key_value_heads,
-        head_dim=text.head_dim,
-        intermediate=text.intermediate_size,
+        head_dim=getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads,
+        intermediate=_intermediate(text),
         vocab=text.vocab_size,
     )
+    width = getattr(vision, "embed_dim", None) or vision.hidden_size  # Qwen2-VL: its hidden_size is what comes out
     tower = TowerDims(
         layers=vision.depth,
-        hidden=vision.hidden_size,
+        hidden=width,
         heads=vision.num_heads,
-        intermediate=vision.intermediate_size,
+        intermediate=getattr(vision, "intermediate_size", None) or width * vision.mlp_ratio,
         patch_inputs=vision.in_channels * vision.temporal_patch_size * vision.patch_size**2,
         merge=vision.spatial_merge_size,
-        out_hidden=vision.out_hidden_size,
-        deep=len(vision.deepstack_visual_indexes),
+        out_hidden=getattr(vision, "out_hidden_size", None) or vision.hidden_size,
+        deep=len(getattr(vision, "deepstack_visual_indexes", ())),
+        gated=vision.hidden_act == "silu",  # the one generation with this activation has a gate
         windowed=_windowed(vision),
+        window=(getattr(vision, "window_size", 0) // vision.patch_size) ** 2,
     )
     return ModelInfo(
         name=name,
@@ -67,6 +70,29 @@ def _windowed(vision: Any) -> tuple[int, ...]:
     """Layers (1-based) with window attention: all but the listed ones (0-based), where a configuration lists any."""
     whole = getattr(vision, "fullatt_block_indexes", None)
     return () if whole is None else tuple(layer for layer in range(1, vision.depth + 1) if layer - 1 not in whole)
+
+
+def _intermediate(text: Any) -> int:
+    """Hidden width of the MLP a row goes through: of all experts it is sent to together, where there are experts."""
+    experts = getattr(text, "num_experts_per_tok", None)
+    if not experts:
+        return int(text.intermediate_size)
+    routed = experts * text.moe_intermediate_size + getattr(text, "shared_expert_intermediate_size", 0)
+    dense = len(getattr(text, "mlp_only_layers", None) or ())
+    if not dense:
+        return int(routed)
+    layers = text.num_hidden_layers
+    return round((dense * text.intermediate_size + (layers - dense) * routed) / layers)
+
+
+def check_layer_types(config: Any, known: frozenset[str], name: str) -> None:
+    """Raise UsageError when the decoder of `config` has layers of a kind its adapter does not run."""
+    found = set(getattr(config.text_config, "layer_types", None) or ()) - known
+    if found:
+        raise UsageError(
+            f"{name} has decoder layers of the kind {min(found)!r}, whose cache cannot be bounded by this tool.",
+            "Use the checkpoint's published configuration, or another model.",
+        )
 
 
 def check_sizes(config: Any, preprocessor: Preprocessor, name: str) -> None:

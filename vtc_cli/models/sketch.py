@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from vtc_cli.errors import MachineError
+from vtc_cli.models.adapter import Adapter
 from vtc_cli.models.catalog import read_config
 from vtc_cli.models.contract import Geometry, ModelInfo
 from vtc_cli.models.device import Placement
 from vtc_cli.models.preprocess import Preprocessor
-from vtc_cli.models.prompt import Prompt, multiple_choice, time_tag
+from vtc_cli.models.prompt import Prompt, multiple_choice
 from vtc_cli.models.quiet import quiet
 from vtc_cli.models.registry import family_of
 from vtc_cli.models.shape import info_of
@@ -21,10 +22,14 @@ from vtc_cli.models.weights import DTYPE_BYTES
 
 @dataclass(frozen=True)
 class Outline:
-    """A checkpoint's shape from its configuration alone. info: as the loaded model would report it."""
+    """A checkpoint's shape from its configuration alone.
+
+    info: as the loaded model would report it. adapter: the class that would run it.
+    """
 
     info: ModelInfo
     preprocessor: Preprocessor
+    adapter: type[Adapter]
 
     def geometry(self, size: tuple[int, int], pixels: int | None = None) -> Geometry:
         """As `VideoLM.geometry`."""
@@ -43,7 +48,7 @@ class Sketch(Outline):
 
     def around_unit(self, first: float, last: float) -> int:
         """Rows of a unit that are not visual: its time tag and the pair of markers."""
-        return len(self.prompt.plain(time_tag(first, last))) + 2
+        return self.adapter.around_unit(self.prompt, first, last)
 
     def question(self, text: str, choices: Mapping[str, str] | None = None) -> int:
         """Rows after the video, up to where the answer starts."""
@@ -69,7 +74,8 @@ def outline(folder: Path, placement: Placement, name: str, parameters: int) -> O
         parameters=parameters,
         weight_bytes=parameters * DTYPE_BYTES[placement.dtype],
     )
-    return Outline(info, Preprocessor.read(folder))
+    adapter = family.load_adapter()
+    return Outline(info, Preprocessor.read(folder, adapter.PREPROCESSING), adapter)
 
 
 def sketch(folder: Path, placement: Placement, name: str, parameters: int) -> Sketch:
@@ -87,4 +93,4 @@ def sketch(folder: Path, placement: Placement, name: str, parameters: int) -> Sk
             tokenizer = AutoTokenizer.from_pretrained(folder)
         except (OSError, ValueError) as error:
             raise MachineError(f"the configuration of {name} cannot be read: {error}") from error
-    return Sketch(drawn.info, drawn.preprocessor, Prompt(tokenizer, folder))
+    return Sketch(drawn.info, drawn.preprocessor, drawn.adapter, Prompt(tokenizer, folder))

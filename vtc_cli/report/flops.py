@@ -107,17 +107,20 @@ def decoder(dims: DecoderDims, work: Forwards, convention: Convention = "causal"
 def tower(dims: TowerDims, work: Forwards) -> int:
     """FLOPs of the vision tower on `work`: one forward per attention segment (a unit), rows are its patches.
 
-    Counts the patch embedding, the blocks (full attention within a segment, no causal half), the
-    merger and the DeepStack mergers. `cached` and `logits` of a tower's work are 0.
+    Counts the patch embedding, the blocks (full attention within a segment, no causal half), the merger and the
+    DeepStack mergers. Layers with window attention are counted as if every window were whole, which is exact where
+    windows tile the picture and slightly too much elsewhere. `cached` and `logits` of a tower's work are 0.
     """
     patches = work.rows
     embedding = 2 * patches * dims.patch_inputs * dims.hidden
     projections = 8 * patches * dims.hidden**2
-    attention = 4 * work.square * dims.hidden
+    windowed = len(dims.windowed)
+    pairs = (dims.layers - windowed) * work.square + windowed * min(work.square, patches * dims.window)
+    attention = 4 * pairs * dims.hidden
     mlp = (6 if dims.gated else 4) * patches * dims.hidden * dims.intermediate
     merged = dims.hidden * dims.merge**2
     merger = 2 * (patches // dims.merge**2) * merged * (merged + dims.out_hidden)
-    return embedding + dims.layers * (projections + attention + mlp) + (1 + dims.deep) * merger
+    return embedding + dims.layers * (projections + mlp) + attention + (1 + dims.deep) * merger
 
 
 def one_shot(dims: DecoderDims, rows: int) -> int:

@@ -1,0 +1,228 @@
+"""What the Qwen-VL families have in common: pictures through the tower, rows into the decoder, words around the video.
+
+A family says how a unit is written (`around`) and where its rows stand (`positions`). Positions are ours, never
+inferred: text advances by one on all three axes, and what follows a video comes after everything in it.
+"""
+
+from __future__ import annotations
+
+import sys
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from vtc_cli.methods.stages import LayerPolicy
+from vtc_cli.models.adapter import Adapter, check_kept, check_layers
+from vtc_cli.models.checkpoint import Checkpoint
+from vtc_cli.models.contract import Cursor, Geometry, Prepared, Span, Unit
+from vtc_cli.models.device import Placement
+from vtc_cli.models.layered import run_layers
+from vtc_cli.models.patch_projection import PatchProjection
+from vtc_cli.models.prompt import multiple_choice
+from vtc_cli.models.received import received_attention
+from vtc_cli.models.shape import check_layer_types, check_sizes, info_of
+
+
+class Qwen(Adapter):
+    """A loaded Qwen-VL of some generation.
+
+    FAMILY: its name in reports. ARCHITECTURE: its class in transformers. LAYER_TYPES: kinds of decoder layer it runs.
+    """
+
+    FAMILY: ClassVar[str]
+    ARCHITECTURE: ClassVar[str]
+    LAYER_TYPES: ClassVar[frozenset[str]] = frozenset({"full_attention"})
+    ENDS = ("<|im_end|>", "<|endoftext|>")
+    runs_layer_policies = True
+
+    def __init__(self, checkpoint: Checkpoint):
+        super().__init__(checkpoint, checkpoint.model.model.language_model)
+        model, config = self.model, self.model.config
+        # Every generation has functions of the same names beside its class.
+        self._library: Any = sys.modules[type(model).__module__]
+        self._tower = model.model.visual
+        self._tower.patch_embed.proj = PatchProjection(self._tower.patch_embed.proj)
+        self._start, self._end, self._pad = (
+            config.vision_start_token_id,
+            config.vision_end_token_id,
+            config.video_token_id,
+        )
+        self.info = info_of(
+            config,
+            checkpoint.placement,
+            name=checkpoint.name,
+            family=self.FAMILY,
+            revision=checkpoint.revision,
+            parameters=checkpoint.parameters,
+            weight_bytes=checkpoint.weight_bytes,
+        )
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path,
+        placement: Placement,
+        *,
+        name: str,
+        revision: str | None = None,
+        trust_remote_code: bool = False,
+    ) -> Self:
+        """From a checkpoint folder. Raises MachineError when it is not whole or contradicts itself."""
+        checkpoint = Checkpoint.read(
+            folder,
+            placement,
+            cls.ARCHITECTURE,
+            name=name,
+            revision=revision,
+            trust_remote_code=trust_remote_code,
+            preprocessing=cls.PREPROCESSING,
+        )
+        check_sizes(checkpoint.model.config, checkpoint.preprocessor, name)
+        check_layer_types(checkpoint.model.config, cls.LAYER_TYPES, name)
+        return cls(checkpoint)
+
+    @torch.no_grad()
+    def encode(self, prepared: Prepared, geometry: Geometry, first: int = 0, capture: Sequence[int] = ()) -> list[Unit]:
+        units = len(prepared)
+        if not units:
+            return []
+        blocks = self._tower.blocks
+        check_layers(capture, len(blocks), self.info.name)
+        rows, columns = geometry.grid
+        merge = self.preprocessor.merge
+        # One row per unit: the tower attends within a row's frames, so units stay independent of each other.
+        grid = torch.tensor([[1, rows * merge, columns * merge]], device=self._device).expand(units, 3)
+        with received_attention(
+            blocks,
+            capture,
+            units=units,
+            merge=merge,
+            rotate=self._library.apply_rotary_pos_emb_vision,
+            order=self._order(grid) if capture else None,
+        ) as received:
+            output = self._tower(prepared.patches.to(self._tower.dtype), grid_thw=grid, return_dict=True)
+        tokens = output.pooler_output.unflatten(0, (units, -1))
+        deep = [level.unflatten(0, (units, -1)) for level in getattr(output, "deepstack_features", None) or ()]
+        return [
+            Unit(
+                index=first + i,
+                span=span,
+                tokens=tokens[i],
+                grid=geometry.grid,
+                deep=tuple(level[i] for level in deep),
+                scores={layer: values[i] for layer, values in received.items()},
+            )
+            for i, span in enumerate(prepared.spans)
+        ]
+
+    def _order(self, grid: Tensor) -> Tensor | None:
+        """Where each token stands in the tower's own order, for towers that sort their patches; see
+        `received_attention`."""
+        return None
+
+    @torch.no_grad()
+    def open(self, cursor: Cursor, system: str | None = None) -> Span:
+        span = self._text(cursor, self._prompt.opening(system))
+        return replace(span, cursor=Cursor(span.cursor.next, video=span.cursor.next))
+
+    @abstractmethod
+    def around(self, unit: Unit) -> tuple[list[int], list[int]]:
+        """Token ids before and after the visual rows of a unit."""
+
+    @abstractmethod
+    def positions(self, cursor: Cursor, unit: Unit, before: int, patch: Tensor) -> tuple[Tensor, Cursor]:
+        """int64 [3, n] of a unit's visual rows at the raster indices `patch`, and where text goes after them.
+
+        before: text rows written since `cursor` for this unit.
+        """
+
+    @torch.no_grad()
+    def place(self, cursor: Cursor, unit: Unit, keep: Tensor | None = None, merged: Tensor | None = None) -> Span:
+        rows, columns = unit.grid
+        device = self._device
+        patch = torch.arange(rows * columns, device=device) if keep is None else keep.to(device)
+        if keep is not None:
+            check_kept(patch, unit, merged)
+        head, tail = self.around(unit)
+        seen = slice(len(head), len(head) + len(patch))
+        ids = torch.tensor([*head, *[self._pad] * len(patch), *tail], dtype=torch.int64, device=device)
+        embeds = self._embed(ids)
+        embeds[seen] = (unit.tokens[patch] if merged is None else merged).to(embeds)
+
+        # The kept rows sit where they sit in the whole unit, and what follows does not move up.
+        places, after = self.positions(cursor, unit, len(head), patch)
+        positions = torch.empty(3, len(ids), dtype=torch.int64, device=device)
+        positions[:, : seen.start] = torch.arange(cursor.next, cursor.next + len(head), device=device)
+        positions[:, seen] = places
+        positions[:, seen.stop :] = torch.arange(after.next, after.next + len(tail), device=device)
+
+        raster = torch.full((len(ids),), -1, dtype=torch.int32, device=device)
+        raster[seen] = patch.to(torch.int32)
+        return Span(
+            ids=ids,
+            embeds=embeds,
+            positions=positions,
+            unit=torch.full_like(raster, unit.index),
+            patch=raster,
+            cursor=replace(after, next=after.next + len(tail), units=cursor.units + 1),
+            deep=tuple(level[patch].to(embeds) for level in unit.deep),
+        )
+
+    @torch.no_grad()
+    def question(self, cursor: Cursor, text: str, choices: Mapping[str, str] | None = None) -> Span:
+        words = text if choices is None else multiple_choice(text, choices)
+        span = self._text(cursor, self._prompt.closing(words))
+        return replace(span, cursor=Cursor(span.cursor.next))
+
+    @torch.no_grad()
+    def continuation(self, cursor: Cursor, ids: Sequence[int]) -> Span:
+        return self._text(cursor, ids)
+
+    @torch.no_grad()
+    def forward(self, span: Span, cache: object, *, layers: LayerPolicy | None = None) -> Tensor:
+        if layers is not None:
+            state = run_layers(self._decoder, span, cache, layers, self._queries)
+            routed: Tensor = self.model.lm_head(state)
+            return routed.float()
+        deep = list(span.deep)
+        stacked = {"visual_pos_masks": span.visual[None], "deepstack_visual_embeds": deep} if deep else {}
+        # No attention mask, ever: causality against the cache is derived from its lengths, and a mask of the chunk's
+        # length would hide the newest keys.
+        output = self._decoder(
+            inputs_embeds=span.embeds[None],
+            position_ids=span.positions[:, None],
+            past_key_values=cache,
+            use_cache=True,
+            **stacked,
+        )
+        logits: Tensor = self.model.lm_head(output.last_hidden_state[0, -1])
+        return logits.float()
+
+    def _text(self, cursor: Cursor, ids: Sequence[int]) -> Span:
+        """Plain text rows, one position each on all axes."""
+        device = self._device
+        rows = torch.tensor(list(ids), dtype=torch.int64, device=device)
+        none = torch.full((len(rows),), -1, dtype=torch.int32, device=device)
+        last = cursor.next + len(rows)
+        return Span(
+            ids=rows,
+            embeds=self._embed(rows),
+            positions=torch.arange(cursor.next, last, device=device).expand(3, -1),
+            unit=none,
+            patch=none,
+            cursor=replace(cursor, next=last),
+        )
+
+    def _queries(self, block: Any, hidden: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Rotated queries [heads, m, D] of rows [m, d] as they enter a layer."""
+        attention = block.self_attn
+        rows = attention.q_proj(block.input_layernorm(hidden[None])).unflatten(-1, (-1, attention.head_dim))
+        norm = getattr(attention, "q_norm", None)
+        query = (rows if norm is None else norm(rows)).transpose(1, 2)
+        rotated: Tensor = self._library.apply_rotary_pos_emb(query, query, cos, sin)[0][0]
+        return rotated
