@@ -25,6 +25,7 @@ from vtc_cli.train.world import Film, Question, ask_some, frame_at, make_film, m
 from vtc_cli.train.world.asker import ABSENT
 from vtc_cli.train.world.moments import seconds_text
 from vtc_cli.train.world.questions import SHORT_SKILLS, SKILLS
+from vtc_cli.train.world.scoring import TOLERANCE
 
 LETTERS = "ABCD"
 LETTERED = 0.3  # share of the questions with a closed list of answers that are asked as multiple choice
@@ -133,13 +134,15 @@ def _exchanges(
 
 
 def _answer(question: Question, tags: Spans, offset: float) -> str | None:
-    """What to say. A time is answered as the tag of the first unit that shows it; None when no frame does."""
+    """What to say. A time is answered as the tag of the first unit that shows it; None where that would be wrong."""
     if question.skill != "when":
         return question.answer
+    assert question.seconds is not None
     start, end = (offset + moment for moment in question.about)
     for first, last in tags:
         if start <= first < end or start <= last < end:
-            return seconds_text((first + last) / 2)
+            time = (first + last) / 2
+            return seconds_text(time) if abs(time - offset - question.seconds) <= TOLERANCE else None
     return None
 
 

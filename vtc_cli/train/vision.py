@@ -1,7 +1,7 @@
 """First stage: the tower learns what is in every cell, from dense labels.
 
-Each language-model token is asked five things about its own cell: what kind of thing, which colour, which
-motion, which digit, which word. Sixty answers a unit instead of one an episode is what makes this stage short. The
+Each language-model token is asked about its own cell: what kind of thing, which colour, which motion, which digit,
+which word, and where it is. Sixty answers a unit instead of one an episode is what makes this stage short. The
 heads are thrown away; DeepStack rows are asked too, so that they carry something.
 """
 
@@ -20,6 +20,10 @@ from vtc_cli.train.world.shoot import make_film
 
 TRIES = 3  # films drawn for a unit until one has something to read: reading is learnt last
 NOTHING = {"kind": 0.3, "colour": 0.3, "motion": 0.3, "digit": 0.06, "word": 0.06}  # weight of empty cells
+# Which eighth of the picture a cell is in. Unasked, the tower forgets places (a linear read-out found none there),
+# and the decoder cannot say what is left of what.
+PLACES = {"row": 8, "column": 8}
+READ = {**CHANNELS, **PLACES}
 
 
 def vision_batch(step: int, units: int = 24, split: str = "train") -> tuple[Tensor, Tensor]:
@@ -50,14 +54,14 @@ class Heads(nn.Module):
 
     def __init__(self, width: int, levels: int):
         super().__init__()
-        total = sum(CHANNELS.values())
+        total = sum(READ.values())
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(levels + 1))
         self.reads = nn.ModuleList(nn.Linear(width, total) for _ in range(levels + 1))
 
     def forward(self, level: int, rows: Tensor) -> list[Tensor]:
         """Logits per channel, each [B, n, classes]."""
         logits = self.reads[level](self.norms[level](rows.float()))
-        return list(logits.split(list(CHANNELS.values()), dim=-1))
+        return list(logits.split(list(READ.values()), dim=-1))
 
 
 def vision_loss(
@@ -79,8 +83,13 @@ def vision_loss(
     accuracy: dict[str, float] = {}
     for level, features in enumerate([rows, *deep]):
         weight = 1.0 if level == 0 else 0.25
-        for channel, (name, logits) in enumerate(zip(CHANNELS, heads(level, features), strict=True)):
-            truth = labels[..., channel]
+        answers = dict(zip(READ, heads(level, features), strict=True))
+        for name, truth in zip(PLACES, _places(grid, device), strict=True):
+            total = total + 0.5 * weight * F.cross_entropy(
+                answers[name].flatten(0, 1), truth.repeat(len(frames)).flatten()
+            )
+        for channel, name in enumerate(CHANNELS):
+            truth, logits = labels[..., channel], answers[name]
             # Things fill few cells; without a weight the first thing learnt is that nothing is there.
             weights = torch.ones(logits.shape[-1], device=device)
             weights[0] = NOTHING[name]
@@ -92,3 +101,9 @@ def vision_loss(
                 right = (logits.argmax(-1) == truth)[held]
                 accuracy[name] = right.float().mean().item() if held.any() else float("nan")
     return total, accuracy
+
+
+def _places(grid: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
+    """The eighth of the height and of the width that every cell's middle lies in: int64 [tokens] each."""
+    rows, columns = ((torch.arange(count, device=device) * 2 + 1) * 4 // count for count in grid)
+    return rows.repeat_interleave(grid[1]), columns.repeat(grid[0])

@@ -82,10 +82,7 @@ class Asker:
         """A pair the film does not show, near to what it shows, or None when it shows everything."""
         colours, shapes = {pair[0] for pair in self.showings}, {pair[1] for pair in self.showings}
         absent = [pair for pair in sorted(self.allowed) if pair not in self.showings]
-        near = [
-            pair
-            for pair in absent
-            if (pair[0] in colours) + (pair[1] in shapes) >= (2 if self.rng.random() < 0.6 else 1)
-        ]
+        least = 2 if self.rng.random() < 0.6 else 1
+        near = [pair for pair in absent if (pair[0] in colours) + (pair[1] in shapes) >= least]
         pool = near or absent
         return pool[self.rng.integers(len(pool))] if pool else None

@@ -11,6 +11,7 @@ from vtc_cli.train.world.drawing import paint, shape_piece
 from vtc_cli.train.world.palette import SHAPES
 
 Picture = NDArray[np.float32]
+BRICKS = 64  # in a course before their shades repeat: more than fit, so that a wall is the same at any size
 
 
 def draw_background(family: str, seed: int, size: tuple[int, int]) -> Picture:
@@ -133,8 +134,8 @@ def _bricks(rng: np.random.Generator, size: tuple[int, int]) -> Picture:
     course = at.astype(int)
     along = (np.arange(width, dtype=np.float32) + 0.5) / height * courses / rng.uniform(2, 3)
     place = along[None, :] + (course[:, None] % 2) * 0.5
-    shades = rng.uniform(-22, 22, (courses + 1, int(place.max()) + 2)).astype(np.float32)
-    wall = _dull(rng) + shades[course[:, None], place.astype(int)][..., None]
+    shades = rng.uniform(-22, 22, (courses + 1, BRICKS)).astype(np.float32)
+    wall = _dull(rng) + shades[course[:, None], place.astype(int) % BRICKS][..., None]
     mortar = (at - course < 0.14)[:, None] | (place - place.astype(int) < 0.06)
     wall[mortar] = _dull(rng)
     return wall + (_smooth(rng, 50, size) - 0.5)[..., None] * 24

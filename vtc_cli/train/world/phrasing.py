@@ -27,7 +27,7 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "Does {a} {colour} {shape} appear?",
         "Can you see {a} {colour} {shape}?",
         "Is {a} {colour} {shape} shown?",
-        "Do you see {a} {colour} {shape}?",
+        "Is {a} {colour} {shape} there?",
     ),
     "count": (
         "How many {what} are there?",
@@ -41,7 +41,7 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "In which direction does the {thing} go?",
         "Where is the {thing} moving?",
         "Name the direction of the {thing}.",
-        "Tell me which way the {thing} moves.",
+        "Tell me which way the {thing} is moving.",
     ),
     "digit": (
         "Which digit appears?",
