@@ -34,7 +34,7 @@ def prompt_text(
     """The chat template's string with the video placeholder replaced as the processor replaces it."""
     messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system is not None else []
     messages.append({"role": "user", "content": [{"type": "video"}, {"type": "text", "text": question}]})
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, enable_thinking=False)
     times = [*times, *[times[-1]] * (-len(times) % temporal)]
     expanded = ""
     for index in range(0, len(times), temporal):

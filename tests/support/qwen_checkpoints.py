@@ -79,6 +79,43 @@ def random_qwen3_vl_moe(folder: Path | str, *, vision_depth: int = 4, vision_hid
     return _third(Path(folder), Qwen3VLMoeConfig, Qwen3VLMoeForConditionalGeneration, text, vision, CHAT_TEMPLATE, seed)
 
 
+def random_qwen3_5(folder: Path | str, *, vision_depth: int = 4, vision_hidden: int = 32, seed: int = 0) -> Path:
+    """Save a `Qwen3_5ForConditionalGeneration` folder and return it; every other layer has linear attention."""
+    from transformers import Qwen3_5Config, Qwen3_5ForConditionalGeneration
+
+    vision = _third_vision(vision_depth, vision_hidden)
+    template = CHAT_TEMPLATE + THINKING
+    return _third(Path(folder), Qwen3_5Config, Qwen3_5ForConditionalGeneration, _hybrid(), vision, template, seed)
+
+
+def random_qwen3_5_moe(folder: Path | str, *, vision_depth: int = 4, vision_hidden: int = 32, seed: int = 0) -> Path:
+    """Save a `Qwen3_5MoeForConditionalGeneration` folder and return it: as above, with experts and a shared one."""
+    from transformers import Qwen3_5MoeConfig, Qwen3_5MoeForConditionalGeneration
+
+    experts = {
+        "num_experts": 4,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 48,
+        "shared_expert_intermediate_size": 40,
+    }
+    vision, text = _third_vision(vision_depth, vision_hidden), {**_hybrid(), **experts}
+    template = CHAT_TEMPLATE + THINKING
+    return _third(Path(folder), Qwen3_5MoeConfig, Qwen3_5MoeForConditionalGeneration, text, vision, template, seed)
+
+
+def _hybrid() -> dict[str, Any]:
+    return {
+        "layer_types": ["linear_attention", "full_attention"] * 2,
+        "head_dim": 32,
+        "linear_num_key_heads": 2,
+        "linear_num_value_heads": 4,
+        "linear_key_head_dim": 8,
+        "linear_value_head_dim": 12,
+        "linear_conv_kernel_dim": 4,
+        "rope_parameters": _rope([4, 2, 2], mrope_interleaved=True, partial_rotary_factor=0.5),
+    }
+
+
 def _second(folder: Path, config_class: Any, model_class: Any, vision: dict[str, Any], seed: int) -> Path:
     """A folder of the second generation: flat configuration, one preprocessor config that counts pixels per frame."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -172,6 +209,8 @@ def _save(folder: Path, model: Any, ids: dict[str, int], seed: int) -> None:
 BUILDERS: dict[str, Callable[..., Path]] = {
     "qwen3-vl": random_qwen3_vl,
     "qwen3-vl-moe": random_qwen3_vl_moe,
+    "qwen3.5": random_qwen3_5,
+    "qwen3.5-moe": random_qwen3_5_moe,
     "qwen2.5-vl": random_qwen2_5_vl,
     "qwen2-vl": random_qwen2_vl,
 }

@@ -60,7 +60,7 @@ class Context:
         self._looking = looking
         self._most_units = policy.most_units() if policy else None
         self._units_held = 0
-        self._dropped = [0] * model.info.decoder.layers
+        self._dropped = [0] * model.info.decoder.cached
         self._rotation, self._numbering = _rotation(policy, model, layering is not None)
         self._asked = asked
         self._expected = expected
@@ -115,7 +115,13 @@ class Context:
             most=self._most_units,
         )
         slots = len(self._prefix) + allowance.entries + turn
-        slab = Slab(info.decoder.layers, slots, uneven=self._layering is not None, rotation=self._rotation)
+        slab = Slab(
+            info.decoder.layers,
+            slots,
+            uneven=self._layering is not None,
+            rotation=self._rotation,
+            recurrent=info.decoder.recurrent,
+        )
         with self.meter.time("prefill"):
             self._forward(slab, self._prefix, "prefill")
         slab.pin(len(self._prefix))

@@ -15,6 +15,7 @@ from vtc_cli.engine.slab import Slab
 from vtc_cli.errors import UsageError, VtcError
 from vtc_cli.methods.stages import LayerPolicy, LayerRows, Route
 from vtc_cli.models.contract import DecoderDims, ModelInfo, VideoLM
+from vtc_cli.models.registry import cannot
 
 Kind = Literal["prefill", "question", "decode"]
 
@@ -27,13 +28,13 @@ class Layering:
 
     def __init__(self, policy: LayerPolicy, model: VideoLM):
         self.policy = policy
+        self._acts = layers_acted_at(policy, model.info)
         if not model.runs_layer_policies:
             raise UsageError(
                 f"the {model.info.family} family does not run layer policies, so not {type(policy).__name__}",
                 "leave out the layer policy, or prune tokens before the decoder instead",
             )
         self._dims = model.info.decoder
-        self._acts = layers_acted_at(policy, model.info)
         policy.reset()
 
     def over(self, slab: Slab, kind: Kind) -> Pass:
@@ -51,6 +52,8 @@ def layers_acted_at(policy: LayerPolicy, info: ModelInfo, name: str | None = Non
     needs = needs_of(policy, info, name)
     if needs:
         raise UsageError(f"{called} needs `{min(needs)}`, which a layer policy cannot be given")
+    if why := cannot(info.family, "layers"):
+        raise UsageError(f"{called} is a layer policy, and the {info.family} family runs none: {why}")
     layers = info.decoder.layers
     acts = frozenset(policy.acts_at(layers))
     beyond = sorted(acts - set(range(layers)))

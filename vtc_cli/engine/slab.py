@@ -14,13 +14,14 @@ refuse it (`vtc_cli.models.masks`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from transformers.cache_utils import Cache
 
+from vtc_cli.engine.recurrent import RecurrentLayer, State
 from vtc_cli.engine.slab_layer import SlabLayer
 from vtc_cli.engine.slots import Slots
 from vtc_cli.methods.stages import LayerView
@@ -29,10 +30,14 @@ from vtc_cli.models.rotary import Rotation
 
 @dataclass(frozen=True)
 class Mark:
-    """A point to come back to: (held, seen) rows of every layer, and which compaction the slab was in."""
+    """A point to come back to: (held, seen) rows of every layer, and which compaction the slab was in.
+
+    states: of the layers without entries.
+    """
 
     layers: tuple[tuple[int, int], ...]
     compactions: int
+    states: tuple[State, ...] = ()
 
     @property
     def held(self) -> int:
@@ -50,13 +55,25 @@ class Slab(Cache):
     grid: (rows, columns) of a whole unit, shown to policies; None until a unit is known.
     uneven: layers may hold different numbers of entries, as they do where rows leave inside the decoder. Whoever runs
     forwards over such a slab gives each layer a mask of its own.
+    recurrent: layers (0-based) of a hybrid decoder that keep a state of fixed size and no entries. Elsewhere in this
+    class "layer" means one with entries; `blocks` holds those, in order.
     """
 
-    def __init__(self, layers: int, capacity: int, uneven: bool = False, rotation: Rotation | None = None):
-        if layers < 1 or capacity < 1:
-            raise ValueError(f"a slab needs layers and slots, not {layers} x {capacity}")
-        self.blocks = [SlabLayer(capacity, rotation.axes if rotation else 0) for _ in range(layers)]
-        super().__init__(layers=list(self.blocks))
+    def __init__(
+        self,
+        layers: int,
+        capacity: int,
+        uneven: bool = False,
+        rotation: Rotation | None = None,
+        recurrent: Collection[int] = (),
+    ):
+        if layers <= len(recurrent) or capacity < 1:
+            raise ValueError(f"a slab needs layers and slots, not {layers - len(recurrent)} x {capacity}")
+        axes = rotation.axes if rotation else 0
+        whole = [RecurrentLayer() if number in recurrent else SlabLayer(capacity, axes) for number in range(layers)]
+        self.blocks = [layer for layer in whole if isinstance(layer, SlabLayer)]
+        self.states = [layer for layer in whole if isinstance(layer, RecurrentLayer)]
+        super().__init__(layers=whole)
         self.capacity = capacity
         self.uneven = uneven
         self.rotation = rotation
@@ -106,6 +123,11 @@ class Slab(Cache):
             for layer in self.blocks
             if layer.is_initialized
         )
+
+    @property
+    def state_nbytes(self) -> int:
+        """Bytes of the states of layers without entries, from the tensors; the same after any number of rows."""
+        return sum(layer.nbytes for layer in self.states)
 
     @property
     def allocated(self) -> int:
@@ -198,7 +220,8 @@ class Slab(Cache):
     def snapshot(self) -> Mark:
         """A point `rollback` can return to, until the next compaction. Raises AssertionError like `held`."""
         _ = self.held
-        return Mark(tuple((layer.held, layer.seen) for layer in self.blocks), self.compactions)
+        states = tuple(layer.snapshot() for layer in self.states)
+        return Mark(tuple((layer.held, layer.seen) for layer in self.blocks), self.compactions, states)
 
     def rollback(self, mark: Mark) -> None:
         """Forget every row appended since `mark`, also those of a forward that failed half way."""
@@ -206,6 +229,8 @@ class Slab(Cache):
             raise AssertionError("cannot roll back across a compaction: older entries have been dropped")
         for layer, (held, seen) in zip(self.blocks, mark.layers, strict=True):
             layer.held, layer.seen, layer.labels = held, seen, None
+        for recurrent, state in zip(self.states, mark.states, strict=True):
+            recurrent.restore(state)
 
     def reset(self) -> None:
         """Forget everything, prefix included; the storage stays."""

@@ -82,10 +82,18 @@ def facts_of(folder: Path, name: str | None = None, notes: str = "") -> ModelFac
         id=name or str(folder),
         family=family.name,
         parameters=stored_weights(folder).parameters,
-        kv_values=2 * text["num_hidden_layers"] * kv_heads * head_dim,
+        kv_values=2 * _cached_layers(text) * kv_heads * head_dim,
         context=text.get("max_position_embeddings", 0),
         notes=notes,
     )
+
+
+def _cached_layers(text: Mapping[str, Any]) -> int:
+    """Decoder layers that keep keys and values."""
+    layers: int = text["num_hidden_layers"]
+    if kinds := text.get("layer_types"):
+        return sum(kind != "linear_attention" for kind in kinds)
+    return layers // text["full_attention_interval"] if text.get("full_attention_interval") else layers
 
 
 def read_config(folder: Path) -> dict[str, Any]:

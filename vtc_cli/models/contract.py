@@ -128,8 +128,26 @@ class TowerDims:
 
 
 @dataclass(frozen=True)
+class LinearDims:
+    """Widths of a linear-attention layer, which keeps a state of `heads` x `key_dim` x `value_dim` and no entries.
+
+    key_heads: heads that keys and queries have; each serves `heads` / `key_heads` heads of values.
+    """
+
+    key_heads: int
+    heads: int
+    key_dim: int
+    value_dim: int
+
+
+@dataclass(frozen=True)
 class DecoderDims:
-    """Widths of a decoder, for counting. `kv_heads` x `head_dim` x 2 x `layers` values are cached per token."""
+    """Widths of a decoder, for counting. `kv_heads` x `head_dim` x 2 x `cached` values are cached per token.
+
+    intermediate: hidden width of the MLP a row goes through, of all its experts together where there are experts.
+    gated: whether attention has an output gate as wide as its queries. recurrent: layers (0-based) that keep a state of
+    fixed size instead of entries; linear: their widths.
+    """
 
     layers: int
     hidden: int
@@ -138,6 +156,14 @@ class DecoderDims:
     head_dim: int
     intermediate: int
     vocab: int
+    gated: bool = False
+    recurrent: tuple[int, ...] = ()
+    linear: LinearDims | None = None
+
+    @property
+    def cached(self) -> int:
+        """Layers that keep entries."""
+        return self.layers - len(self.recurrent)
 
 
 @dataclass(frozen=True)

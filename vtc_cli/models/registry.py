@@ -43,6 +43,10 @@ class Family:
         return getattr(importlib.import_module(module), name)
 
 
+_NO_LAYERS = {
+    "layers": "most of its layers attend through a state of fixed size and keep no entries that could leave or be read"
+}
+
 FAMILIES: tuple[Family, ...] = (
     Family(
         name="qwen3-vl",
@@ -57,6 +61,22 @@ FAMILIES: tuple[Family, ...] = (
         adapter="vtc_cli.models.qwen3_vl_moe:Qwen3VLMoe",
         recommended=("Qwen/Qwen3-VL-30B-A3B-Instruct",),
         notes="Qwen3-VL with experts: memory of the whole, compute of the few that a row is sent to.",
+    ),
+    Family(
+        name="qwen3.5",
+        model_types=("qwen3_5",),
+        adapter="vtc_cli.models.qwen3_5:Qwen35",
+        recommended=("Qwen/Qwen3.5-0.8B", "Qwen/Qwen3.5-2B", "Qwen/Qwen3.5-4B", "Qwen/Qwen3.5-9B"),
+        notes="Three layers in four keep a state of fixed size: a quarter of the cache. Evicting does not reach them.",
+        cannot=_NO_LAYERS,
+    ),
+    Family(
+        name="qwen3.5-moe",
+        model_types=("qwen3_5_moe",),
+        adapter="vtc_cli.models.qwen3_5_moe:Qwen35Moe",
+        recommended=("Qwen/Qwen3.5-35B-A3B",),
+        notes="Qwen3.5 with experts.",
+        cannot=_NO_LAYERS,
     ),
     Family(
         name="qwen2.5-vl",
@@ -78,6 +98,11 @@ FAMILIES: tuple[Family, ...] = (
 def names() -> tuple[str, ...]:
     """Everything `--model` completes to: the two reserved names, then recommended hub ids."""
     return (AUTO, TINY, *(name for family in FAMILIES for name in family.recommended))
+
+
+def cannot(family: str, stage: str) -> str | None:
+    """Why no method of a stage runs on a family; None where they do."""
+    return next((row.cannot.get(stage) for row in FAMILIES if row.name == family), None)
 
 
 def family_of(config: Mapping[str, Any], name: str) -> Family:

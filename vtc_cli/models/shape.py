@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vtc_cli.errors import MachineError, UsageError
-from vtc_cli.models.contract import DecoderDims, ModelInfo, TowerDims
+from vtc_cli.models.contract import DecoderDims, LinearDims, ModelInfo, TowerDims
 from vtc_cli.models.device import Placement
 from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.weights import DTYPE_BYTES
@@ -23,6 +23,16 @@ def info_of(
 ) -> ModelInfo:
     """The record of a model. config: transformers' composite configuration (`text_config`, `vision_config`)."""
     text, vision = config.text_config, config.vision_config
+    kinds = getattr(text, "layer_types", None) or ()
+    recurrent = tuple(number for number, kind in enumerate(kinds) if kind == "linear_attention")
+    linear = None
+    if recurrent:
+        linear = LinearDims(
+            key_heads=text.linear_num_key_heads,
+            heads=text.linear_num_value_heads,
+            key_dim=text.linear_key_head_dim,
+            value_dim=text.linear_value_head_dim,
+        )
     decoder = DecoderDims(
         layers=text.num_hidden_layers,
         hidden=text.hidden_size,
@@ -31,6 +41,9 @@ def info_of(
         head_dim=getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads,
         intermediate=_intermediate(text),
         vocab=text.vocab_size,
+        gated=linear is not None,  # the generations with linear layers gate the others
+        recurrent=recurrent,
+        linear=linear,
     )
     width = getattr(vision, "embed_dim", None) or vision.hidden_size  # Qwen2-VL: its hidden_size is what comes out
     tower = TowerDims(
@@ -62,7 +75,7 @@ def info_of(
         frames_per_unit=vision.temporal_patch_size,
         tower=tower,
         decoder=decoder,
-        kv_bytes_per_token=2 * decoder.layers * decoder.kv_heads * decoder.head_dim * DTYPE_BYTES[placement.dtype],
+        kv_bytes_per_token=2 * decoder.cached * decoder.kv_heads * decoder.head_dim * DTYPE_BYTES[placement.dtype],
     )
 
 

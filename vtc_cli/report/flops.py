@@ -92,16 +92,32 @@ class Forwards:
 def decoder_layer(dims: DecoderDims, rows: int, pairs: int) -> int:
     """FLOPs of one decoder layer: GQA projections, `pairs` query-key pairs, SwiGLU MLP."""
     projections = 4 * rows * dims.hidden * dims.head_dim * (dims.heads + dims.kv_heads)
+    if dims.gated:
+        projections += 2 * rows * dims.hidden * dims.head_dim * dims.heads
     attention = 4 * dims.head_dim * dims.heads * pairs
     mlp = 6 * rows * dims.hidden * dims.intermediate
     return projections + attention + mlp
+
+
+def linear_layer(dims: DecoderDims, rows: int) -> int:
+    """FLOPs of one layer with linear attention: its projections, the recurrence row by row (read, correct, read out:
+    6 x D_k x D_v for each head), and the MLP. Kernels that work in chunks do more than the recurrence needs."""
+    assert dims.linear is not None
+    linear = dims.linear
+    keys, values = linear.key_heads * linear.key_dim, linear.heads * linear.value_dim
+    # Queries, keys, values and gate in, values out; two numbers for each head.
+    projections = 2 * rows * dims.hidden * (2 * keys + 3 * values + 2 * linear.heads)
+    return rows * (6 * linear.heads * linear.key_dim * linear.value_dim + 6 * dims.hidden * dims.intermediate) + (
+        projections
+    )
 
 
 def decoder(dims: DecoderDims, work: Forwards, convention: Convention = "causal") -> int:
     """FLOPs of all layers and the output layer for `work`."""
     head = 2 * dims.hidden * dims.vocab * work.logits
     spared = decoder_layer(dims, work.spared_rows, work.spared_pairs(convention))
-    return dims.layers * decoder_layer(dims, work.rows, work.pairs(convention)) - spared + head
+    recurrent = len(dims.recurrent) * linear_layer(dims, work.rows) if dims.recurrent else 0
+    return dims.cached * decoder_layer(dims, work.rows, work.pairs(convention)) + recurrent - spared + head
 
 
 def tower(dims: TowerDims, work: Forwards) -> int:

@@ -1,0 +1,175 @@
+"""Decoders of which some layers keep a state and no entries: what is compacted, what is taken back, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.models.families import CELL, QUESTION, Loaded, load, spans_of
+from tests.report.counting import counter
+from tests.support.checkpoints import random_pixels
+from vtc_cli import Frame, Session
+from vtc_cli.engine.recurrent import RecurrentLayer, State
+from vtc_cli.engine.slab import Slab
+from vtc_cli.errors import UsageError
+from vtc_cli.models.catalog import facts_of
+from vtc_cli.models.contract import Cursor, Span
+from vtc_cli.report import flops
+from vtc_cli.report.flops import Forwards
+
+
+@pytest.fixture(scope="module", params=["qwen3.5", "qwen3.5-moe"])
+def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    return load(request.param, tmp_path_factory.mktemp("checkpoint") / "model")
+
+
+def slab_of(family: Loaded, capacity: int = 200) -> Slab:
+    dims = family.model.info.decoder
+    return Slab(dims.layers, capacity, recurrent=dims.recurrent)
+
+
+def filled(family: Loaded, spans: list[Span]) -> Slab:
+    slab = slab_of(family)
+    for number, span in enumerate(spans):
+        slab.expect(span.unit, span.patch, span.positions)
+        family.model.forward(span, slab)
+        if number == 0:
+            slab.pin(len(span))
+    return slab
+
+
+def test_only_full_attention_layers_have_entries(family: Loaded) -> None:
+    dims = family.model.info.decoder
+    assert (dims.layers, dims.cached, dims.recurrent) == (4, 2, (0, 2))
+    slab = filled(family, spans_of(family.model, family.watch(random_pixels(6, 3 * CELL, 4 * CELL))))
+    assert [isinstance(layer, RecurrentLayer) for layer in slab.layers] == [True, False, True, False]
+    assert slab.nbytes == slab.held * family.model.info.kv_bytes_per_token
+    assert facts_of(family.folder).kv_bytes_per_token("float32") == family.model.info.kv_bytes_per_token
+    # Four heads of 8 x 12 in fp32, and four columns of 2 x 2 x 8 + 4 x 12 channels, in two layers.
+    assert slab.state_nbytes == 2 * (4 * 8 * 12 + 4 * (2 * 2 * 8 + 4 * 12)) * 4
+
+
+def test_evicted_entries_equal_masked_ones(family: Loaded) -> None:
+    """Other entries in each head; the states have seen everything in both runs."""
+    model = family.model
+    *before, question = spans_of(model, family.watch(random_pixels(6, 3 * CELL, 4 * CELL, seed=3)))
+    slab = filled(family, before)
+    held, pinned = slab.held, slab.pinned
+    generator = torch.Generator().manual_seed(1)
+    kept = [
+        torch.stack([torch.randperm(held - pinned, generator=generator)[:20].sort().values for _ in range(2)])
+        for _ in slab.blocks
+    ]
+    slab.compact(kept)
+    slab.expect(question.unit, question.patch, question.positions)
+    ours = model.forward(question, slab)
+
+    whole, rows = family.cache(), len(question)
+    family.model.forward(Span.join(before), whole)
+    layers = model._decoder.layers
+
+    def masked(number: int) -> Any:
+        mask = torch.zeros(1, 4, rows, held + rows)
+        mask[..., held:] = torch.full((rows, rows), float("-inf")).triu(1)
+        for head in range(4):
+            gone = torch.ones(held, dtype=torch.bool)
+            gone[:pinned] = False
+            gone[kept[number][head // 2] + pinned] = False
+            mask[0, head, :, :held][:, gone] = float("-inf")
+        return lambda module, args, kwargs: (args, {**kwargs, "attention_mask": mask})
+
+    handles = [
+        layers[place].register_forward_pre_hook(masked(number), with_kwargs=True) for number, place in enumerate((1, 3))
+    ]
+    theirs = model.forward(question, whole)
+    for handle in handles:
+        handle.remove()
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
+    untouched = model.forward(question, filled(family, before))
+    assert (untouched - theirs).abs().max() > 1e-2
+
+
+def test_a_rollback_takes_the_states_back(family: Loaded) -> None:
+    model = family.model
+    *before, question = spans_of(model, family.watch(random_pixels(4, 2 * CELL, 3 * CELL, seed=5)))
+    slab = filled(family, before)
+    mark, answers = slab.snapshot(), []
+    for _ in range(3):
+        logits, cursor, written = model.forward(question, slab), question.cursor, []
+        for _ in range(4):  # one row at a time, which shifts the convolution's columns in place
+            written.append(int(logits.argmax()))
+            step = model.continuation(cursor, written[-1:])
+            logits, cursor = model.forward(step, slab), step.cursor
+        answers.append((written, logits))
+        assert slab.snapshot() != mark
+        slab.rollback(mark)
+        assert slab.snapshot() == mark
+    assert answers[0][0] == answers[1][0] == answers[2][0]
+    assert torch.equal(answers[0][1], answers[2][1])
+    expected = filled(family, before)
+    assert expected.snapshot().states == mark.states
+
+
+def test_a_forward_that_fails_half_way_leaves_no_trace(family: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = family.model
+    session = Session(model, budget=120, pixels=64 * 96)
+    frames = [Frame(float(number), picture) for number, picture in enumerate(random_pixels(6, 64, 96))]
+    session.watch(frames[:4])
+    mark = session._context.slab.snapshot()
+    monkeypatch.setattr(model._decoder.layers[3], "forward", lambda *args, **kwargs: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        session.watch(frames[4:])
+    assert session._context.slab.snapshot() == mark
+    fresh = slab_of(family)
+    empty = fresh.snapshot()
+    with pytest.raises(ZeroDivisionError):
+        model.forward(model.open(Cursor()), fresh)
+    fresh.rollback(empty)
+    assert fresh.snapshot() == empty
+    assert fresh.states[0].snapshot() == State(None, None)
+
+
+def test_asking_and_forgetting_leave_no_trace(family: Loaded) -> None:
+    frames = [Frame(float(number), picture) for number, picture in enumerate(random_pixels(24, 64, 96))]
+    asked, quiet = (Session(family.model, budget=120, pixels=64 * 96) for _ in range(2))
+    for start in range(0, 24, 8):
+        asked.watch(frames[start : start + 8])
+        asked.ask("what is it?", max_new_tokens=4)
+    quiet.watch(frames)
+    assert asked.evicted > 0
+    assert asked._context.slab.snapshot().states == quiet._context.slab.snapshot().states
+    assert asked.ask(QUESTION, max_new_tokens=6).ids == quiet.ask(QUESTION, max_new_tokens=6).ids
+    slab = asked._context.slab
+    slab.reset()
+    assert slab.states[0].snapshot() == State(None, None)
+
+
+def test_layer_policies_are_refused_with_the_reason(family: Loaded) -> None:
+    with pytest.raises(UsageError, match=r"layer policy, and the qwen3\.5.* family runs none: most of its layers"):
+        Session(family.model, layers="fastv")
+
+
+def test_a_slab_without_a_layer_that_keeps_entries_is_refused() -> None:
+    with pytest.raises(ValueError, match="not 0 x 8"):
+        Slab(2, 8, recurrent=(0, 1))
+
+
+def test_projections_equal_the_counter(family: Loaded, tmp_path: Path) -> None:
+    """One row, whose recurrence the library computes without a matrix product; the convolution is not counted."""
+    model, dims = family.model, family.model.info.decoder
+    if family.name != "qwen3.5":
+        pytest.skip("the counter does not see grouped experts")
+    cache = family.cache()
+    span = model.open(Cursor())
+    model.forward(span, cache)
+    with counter() as measured:
+        model.forward(model.continuation(span.cursor, [5]), cache)
+    linear = dims.linear
+    assert linear is not None
+    recurrence = 2 * 6 * linear.heads * linear.key_dim * linear.value_dim
+    convolution = measured.get_flop_counts()["Global"][torch.ops.aten.convolution]
+    ours = flops.decoder(dims, Forwards.one(1, len(span)), "square")
+    assert measured.get_total_flops() - convolution == ours - recurrence
