@@ -7,14 +7,12 @@ from typing import Any
 
 import pytest
 
+from tests.conformance.pairing import check_pair
 from tests.conformance.registered import listings, of_stage
-from tests.conformance.witness import Witness
-from tests.support.checkpoints import random_pixels, random_qwen3_vl
-from vtc_cli import CachePolicy, Frame, Session, TokenPruner, VideoLM, load_model
+from tests.support.checkpoints import random_qwen3_vl
+from vtc_cli import CachePolicy, TokenPruner, VideoLM, load_model
 from vtc_cli.methods import choose
 from vtc_cli.methods.registry import STAGES
-
-QUESTION = "What colour is the circle?"
 
 
 @pytest.fixture(scope="module")
@@ -26,29 +24,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> VideoLM:
 @pytest.mark.parametrize("cache", of_stage(CachePolicy))
 @pytest.mark.parametrize("pruner", [pytest.param(lambda: None, id="none"), *of_stage(TokenPruner)])
 def test_pruner_and_cache_compose(model: VideoLM, pruner: Any, cache: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures = random_pixels(21, 64, 96, seed=4)
-    frames = [Frame(float(number), picture) for number, picture in enumerate(pictures)]
-    budget = 120
-    witness = Witness(model, budget, monkeypatch)
-    session = Session(model, pruner=pruner(), cache=cache(), budget=budget, pixels=64 * 96, question=QUESTION, chunk=3)
-    session.watch(frames[:9])
-    slab = session._context.slab
-    witness.check(slab)
-    first = session.ask(QUESTION, max_new_tokens=4)
-    session.watch(frames[9:])
-    witness.check(slab)
-    mark = slab.snapshot()
-    answers = [session.ask(QUESTION, max_new_tokens=4) for _ in range(2)]
-    assert slab.snapshot() == mark
-    witness.check(slab)
-    assert answers[0].ids == answers[1].ids
-    assert first.counts["context"] <= answers[0].counts["context"] + budget
-    assert session.meter.peaks["kv_budgeted_bytes"] <= budget * model.info.kv_bytes_per_token
-    assert session.units == 10
-    assert sorted(set(witness.placed)) == list(range(11)), "ten units, and the one cut short shown to each question"
-    assert 0 < session.meter.counts["visual_kept"] <= session.meter.counts["visual_in"] == 240
-    assert session.entries + session.evicted == session.meter.counts["rows"] == witness.rows
-    assert answers[0].evidence is not None
+    check_pair(model, pruner, cache, monkeypatch)
 
 
 def test_every_pair_is_run() -> None:

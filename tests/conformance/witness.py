@@ -31,8 +31,8 @@ class Witness:
         self.rows = 0
         self._place, self._forward = model.place, model.forward
         dims = model.info.decoder
-        # What entered: [layers, units, places, key and value, heads, D].
-        self._entered = torch.full((dims.layers, UNITS, PLACES, 2, dims.kv_heads, dims.head_dim), torch.nan)
+        # What entered: [layers with entries, units, places, key and value, heads, D].
+        self._entered = torch.full((dims.cached, UNITS, PLACES, 2, dims.kv_heads, dims.head_dim), torch.nan)
         self._prefix: list[Tensor] = []
         patch.setattr(model, "place", self.place)
         patch.setattr(model, "forward", self.forward)
