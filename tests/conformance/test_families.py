@@ -27,11 +27,11 @@ def covering() -> list[Any]:
     caches: list[Any] = of_stage(CachePolicy)
     longer = max(len(pruners), len(caches))
     pairs = zip(range(longer), cycle(pruners), cycle(caches), strict=False)
-    return [pytest.param(a.values[0], b.values[0], id=f"{a.id}+{b.id}") for _, a, b in pairs]
+    return [pytest.param(a.values[0], b.values[0], id=f"{a.id}|{b.id}") for _, a, b in pairs]
 
 
 def test_every_method_is_in_some_pair() -> None:
-    named = {name for pair in covering() for name in str(pair.id).split("+")}
+    named = {name for pair in covering() for name in str(pair.id).split("|")}
     wanted = [parameter.id for stage in (TokenPruner, CachePolicy) for parameter in of_stage(stage)]  # type: ignore[type-abstract]
     assert set(map(str, wanted)) <= named
     assert len(covering()) < len(wanted)
