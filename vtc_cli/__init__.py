@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vtc_cli.errors import VideoError as VideoError
     from vtc_cli.errors import VtcError as VtcError
     from vtc_cli.methods.options import Bytes as Bytes
+    from vtc_cli.methods.share import SharePruner as SharePruner
     from vtc_cli.methods.stages import CachePolicy as CachePolicy
     from vtc_cli.methods.stages import Calibration as Calibration
     from vtc_cli.methods.stages import FrameSampler as FrameSampler
@@ -69,6 +70,7 @@ _HOMES = {
     "ModelInfo": "models.contract",
     "Route": "methods.stages",
     "Session": "engine.session",
+    "SharePruner": "methods.share",
     "TokenPruner": "methods.stages",
     "Unit": "models.contract",
     "UsageError": "errors",
@@ -100,6 +102,7 @@ __all__ = [
     "ModelInfo",
     "Route",
     "Session",
+    "SharePruner",
     "TokenPruner",
     "Unit",
     "UsageError",

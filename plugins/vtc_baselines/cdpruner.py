@@ -10,14 +10,13 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from vtc_baselines.rows import cosines, directions, wide
-from vtc_baselines.share import SharePruner
-from vtc_cli import Kept, TokenPruner, Unit
+from vtc_cli import Kept, SharePruner, Unit
 
 _SPENT = 1e-6
 
 
 @dataclass
-class CDPruner(SharePruner, TokenPruner):
+class CDPruner(SharePruner):
     """Keep tokens that bear on the question and differ from each other: a conditional determinantal point process.
 
     CDPruner (arXiv 2506.10967, NeurIPS 2025). The relevance r of a token is its mean cosine with the question's tokens,

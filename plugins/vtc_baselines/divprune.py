@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from vtc_baselines.rows import cosines, directions
-from vtc_baselines.share import SharePruner
-from vtc_cli import Kept, TokenPruner, Unit
+from vtc_cli import Kept, SharePruner, Unit
 
 
 @dataclass
-class DivPruner(SharePruner, TokenPruner):
+class DivPruner(SharePruner):
     """Keep tokens that are far from each other: the greedy solution of the max-min diversity problem.
 
     DivPrune (arXiv 2503.02175, CVPR 2025). The distance of two tokens is 1 - cosine. The first token kept is the one

@@ -8,15 +8,14 @@ from torch import Tensor
 
 from vtc_baselines.lattice import lattice
 from vtc_baselines.rows import directions, largest
-from vtc_baselines.share import SharePruner
-from vtc_cli import Kept, TokenPruner, Unit
+from vtc_cli import Kept, SharePruner, Unit
 
 _GROUP = 4
 _SHOWN_AGAINST = {1: 0, 2: 0, 3: 2}  # within a group: unit -> the earlier unit it is compared with
 
 
 @dataclass
-class DyCokePruner(SharePruner, TokenPruner):
+class DyCokePruner(SharePruner):
     """In groups of four units, keep much of the first, and of the others what differs from an earlier one.
 
     The token temporal merging of DyCoke (arXiv 2411.15024, CVPR 2025), which drops tokens and merges none. The second
@@ -50,9 +49,6 @@ class DyCokePruner(SharePruner, TokenPruner):
         later = divmod(four - first, 3)
         place = self._seen % _GROUP
         return first if place == 0 else later[0] + (place <= later[1])
-
-    def average(self, tokens: int) -> int:
-        return super().budget(tokens)
 
     def keep(self, unit: Unit, budget: int, query: Tensor | None = None) -> Kept:
         place, now = self._seen % _GROUP, directions(unit)

@@ -9,12 +9,11 @@ from torch import Tensor
 
 from vtc_baselines.lattice import lattice
 from vtc_baselines.rows import directions, largest
-from vtc_baselines.share import SharePruner
-from vtc_cli import Kept, TokenPruner, Unit
+from vtc_cli import Kept, SharePruner, Unit
 
 
 @dataclass
-class EvsPruner(SharePruner, TokenPruner):
+class EvsPruner(SharePruner):
     """Drop the tokens that resemble the same place one unit earlier: keep those that changed most.
 
     Change is 1 - cosine between a token and the token at its place in the unit before, as in vLLM's version of
@@ -42,9 +41,6 @@ class EvsPruner(SharePruner, TokenPruner):
 
     def budget(self, tokens: int) -> int:
         return tokens if self.first == "whole" and self._last is None else self.average(tokens)
-
-    def average(self, tokens: int) -> int:
-        return super().budget(tokens)
 
     def keep(self, unit: Unit, budget: int, query: Tensor | None = None) -> Kept:
         now, last = directions(unit), self._last

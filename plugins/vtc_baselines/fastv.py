@@ -66,7 +66,7 @@ class FastV(LayerPolicy):
         return [visual if layer < self.layer else self._kept(visual) for layer in range(layers)]
 
     def _kept(self, visual: int) -> int:
-        return min(visual, max(1, int(visual * self.retain + 0.5)))
+        return min(visual, max(1, round(visual * self.retain)))
 
 
 def _segments(rows: LayerRows) -> list[Tensor]:

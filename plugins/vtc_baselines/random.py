@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import torch
 
-from vtc_baselines.share import SharePruner
-from vtc_cli import Kept, TokenPruner, Unit
+from vtc_cli import Kept, SharePruner, Unit
 
 
 @dataclass
-class RandomPruner(SharePruner, TokenPruner):
+class RandomPruner(SharePruner):
     """Keep tokens drawn at random, all places equally likely, without repetition.
 
     The draw depends on `seed` and on the unit's index only: the same unit is cut the same way whatever came before,

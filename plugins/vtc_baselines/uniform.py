@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import torch
 
 from vtc_baselines.lattice import lattice
-from vtc_baselines.share import SharePruner
-from vtc_cli import Kept, TokenPruner, Unit
+from vtc_cli import Kept, SharePruner, Unit
 
 
 @dataclass
-class UniformPruner(SharePruner, TokenPruner):
+class UniformPruner(SharePruner):
     """Keep tokens spread evenly over the picture's rows and columns.
 
     Of k tokens on a grid of R rows, row i takes floor((i+1)k/R) - floor(ik/R); in a row that takes m they stand one

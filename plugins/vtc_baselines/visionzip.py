@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from vtc_baselines.rows import cosines, directions, largest, wide
-from vtc_baselines.share import SharePruner
-from vtc_cli import Kept, ModelInfo, TokenPruner, Unit
+from vtc_cli import Kept, ModelInfo, SharePruner, Unit
 
 
 @dataclass
-class VisionZipPruner(SharePruner, TokenPruner):
+class VisionZipPruner(SharePruner):
     """Keep the tokens that receive most attention in the vision tower, and merge the rest into a few.
 
     VisionZip (arXiv 2412.04467, CVPR 2025). Of k tokens, round(contextual * k) are contextual and the others dominant:
@@ -42,8 +42,10 @@ class VisionZipPruner(SharePruner, TokenPruner):
             raise ValueError(f"layer must be 0 (the last) or a layer of the tower, not {self.layer}")
 
     def needs_on(self, model: ModelInfo) -> frozenset[str]:
-        whole = [layer for layer in range(1, model.tower.layers + 1) if layer not in model.tower.windowed]
-        return frozenset({f"attention:{self.layer or whole[-1]}"})
+        return frozenset({f"attention:{self._layer_of(model)}"})
+
+    def options_on(self, model: ModelInfo) -> Mapping[str, Any]:
+        return {**super().options_on(model), "layer": self._layer_of(model)}
 
     def keep(self, unit: Unit, budget: int, query: Tensor | None = None) -> Kept:
         layer = self.layer or max(unit.scores)
@@ -59,6 +61,13 @@ class VisionZipPruner(SharePruner, TokenPruner):
         targets, merged = merge_rest(unit, left.nonzero()[:, 0], contextual, self.merge)
         indices, order = torch.cat([dominant, targets]).sort()
         return Kept(indices, torch.cat([unit.tokens[dominant], merged])[order])
+
+    def _layer_of(self, model: ModelInfo) -> int:
+        tower = model.tower
+        whole = [layer for layer in range(1, tower.layers + 1) if layer not in tower.windowed]
+        if not whole:
+            raise ValueError(f"no layer of {model.name}'s vision tower sees the whole picture")
+        return self.layer or whole[-1]
 
 
 def merge_rest(unit: Unit, rest: Tensor, count: int, how: str) -> tuple[Tensor, Tensor]:

@@ -8,13 +8,13 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from vtc_cli import TokenPruner, Unit, UsageError, VtcError
+from vtc_cli import SharePruner, Unit, UsageError, VtcError
 from vtc_hiprune.pruner import HiPrune
 from vtc_hiprune.selection import check_share, check_sign, cosine, select, select_with_text
 
 
 @dataclass
-class HiPrunePlus(HiPrune, TokenPruner):
+class HiPrunePlus(HiPrune, SharePruner):
     """HiPrune with a part of the budget for the tokens most similar to the question.
 
     Tokens are compared with the mean of the question's embeddings, in the language model's space. The question must be

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from vtc_cli import Calibration, Frame, Kept, ModelInfo, TokenPruner, Unit, UsageError, VideoLM, VtcError
+from vtc_cli import Calibration, Frame, Kept, ModelInfo, SharePruner, Unit, UsageError, VideoLM, VtcError
 from vtc_hiprune.layers import layers_for
 from vtc_hiprune.selection import check_share, select
 from vtc_hiprune.spending import Spending
 
 
 @dataclass
-class HiPrune(TokenPruner):
+class HiPrune(SharePruner):
     """Keep the tokens the vision tower attends to: objects in a middle layer, the whole picture in the last.
 
     A few anchors with their four neighbours by the attention they receive in the object layer, the rest by the
     attention received in the deep layer. It needs neither training nor the question. arXiv 2508.00553.
 
-    retain: share of a unit's tokens to keep, above 0 and at most 1; rounded, at least one token.
-    tokens: number of tokens to keep per unit instead; 0 uses `retain`.
     alpha: share of the kept tokens that is meant for anchors and neighbours, 0 to 1.
     layer: the object layer of the vision tower, counted from 1; 0 is the middle one, `vtc methods hiprune --calibrate
     MODEL` finds it for a model.
@@ -34,8 +32,6 @@ class HiPrune(TokenPruner):
 
     needs: ClassVar[frozenset[str]] = frozenset({"attention"})
 
-    retain: float = 0.25
-    tokens: int = 0
     alpha: float = 0.1
     layer: int = 0
     deep: int = 0
@@ -45,10 +41,7 @@ class HiPrune(TokenPruner):
     _spending: Spending = field(default_factory=Spending, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not 0 < self.retain <= 1:
-            raise ValueError(f"retain must be above 0 and at most 1, not {self.retain}")
-        if self.tokens < 0:
-            raise ValueError(f"tokens must be 0 (use retain) or more, not {self.tokens}")
+        super().__post_init__()
         check_share("alpha", self.alpha)
         for name, value in (("layer", self.layer), ("deep", self.deep)):
             if value < 0:
@@ -68,6 +61,10 @@ class HiPrune(TokenPruner):
         self._layers = layers_for(model, self.layer, self.deep)
         return (self.needs - {"attention"}) | {f"attention:{self._layers[0]},{self._layers[1]}"}
 
+    def options_on(self, model: ModelInfo) -> Mapping[str, Any]:
+        layer, deep = layers_for(model, self.layer, self.deep)
+        return {**super().options_on(model), "layer": layer, "deep": deep}
+
     def reset(self) -> None:
         self._spending = Spending()
 
@@ -75,11 +72,6 @@ class HiPrune(TokenPruner):
         if self.split == "global":
             return min(tokens, self.average(tokens) + self._spending.saved)
         return self.average(tokens)
-
-    def average(self, tokens: int) -> int:
-        if self.tokens > tokens:
-            raise ValueError(f"tokens={self.tokens} is more than the {tokens} tokens of a unit")
-        return self.tokens or max(1, round(tokens * self.retain))
 
     def keep(self, unit: Unit, budget: int, query: Tensor | None = None) -> Kept:
         count = len(unit.tokens)

@@ -20,6 +20,8 @@ WRONG = [
     ("hiprune++:deep=9", "deep=9 is outside the vision tower"),
     ("hiprune:tokens=9999", "tokens=9999 is more than the 24 tokens of a unit"),
     ("hiprune++:beta=2", "beta must be between 0 and 1"),
+    ("uniform:tokens=9999", "tokens=9999 is more than the 24 tokens of a unit"),
+    ("visionzip:layer=5", "vision layer 5, and this model's tower has layers 1 to 4"),
 ]
 
 

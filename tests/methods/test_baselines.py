@@ -37,7 +37,7 @@ def unit(rows: int, columns: int, index: int = 0) -> Unit:
     [
         ("retain=1/4", 64, 16), ("retain=1", 64, 64), ("retain=0.01", 64, 1), ("retain=2/9", 9, 2),
         ("retain=1/3", 9, 3), ("retain=1/10", 30, 3), ("retain=0.29", 100, 29), ("tokens=5", 64, 5),
-        ("tokens=500", 64, 64), ("tokens=5,retain=1/2", 64, 5), ("retain=25%", 7, 1),
+        ("tokens=64", 64, 64), ("tokens=5,retain=1/2", 64, 5), ("retain=25%", 7, 2), ("retain=1/18", 64, 4),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["uniform", "random"])
@@ -45,6 +45,25 @@ def test_how_many_tokens_are_kept(name: str, options: str, tokens: int, kept: in
     method = pruner(f"{name}:{options}")
     assert method.budget(tokens) == kept
     assert len(method.keep(unit(1, tokens), kept).indices) == kept
+
+
+SIZED = ["uniform", "random", "evs", "divprune", "cdpruner", "visionzip", "hiprune", "hiprune++"]
+
+
+@pytest.mark.parametrize("name", SIZED)
+@pytest.mark.parametrize("share", ["1/3", "2/9", "1/9", "1/18", "0.5"])
+def test_all_pruners_compared_at_a_share_keep_the_same_number(name: str, share: str) -> None:
+    for tokens in (1, 7, 48, 64, 98, 180, 1024):
+        assert pruner(f"{name}:retain={share}").average(tokens) == pruner(f"uniform:retain={share}").average(tokens)
+        assert choose(f"fastv:retain={share}").method.entries(tokens, 4)[-1] == pruner(  # type: ignore[attr-defined]
+            f"uniform:retain={share}"
+        ).average(tokens)
+
+
+@pytest.mark.parametrize("name", [*SIZED, "dycoke"])
+def test_more_tokens_than_a_unit_has_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="tokens=65 is more than the 64 tokens of a unit"):
+        pruner(f"{name}:tokens=65").budget(64)
 
 
 @pytest.mark.parametrize("options", ["retain=0", "retain=1.5", "tokens=-1", "retain=-1/2"])

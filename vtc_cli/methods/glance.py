@@ -16,6 +16,7 @@ from pathlib import Path
 _STAGES = {
     "FrameSampler": "sampler",
     "TokenPruner": "pruner",
+    "SharePruner": "pruner",
     "LayerPolicy": "layers",
     "CachePolicy": "cache",
     "VideoMemory": "memory",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
@@ -43,8 +43,9 @@ class Method(ABC):
     stage: which stage it fills (set by the stage class). api: the contract it was written for.
     needs: what must be computed for it: `query`, `attention:<layer>[,<layer>]`, `router`, and for a cache policy
     `question:<rows>`, the attention of the question's last rows (`LayerView.attention`), `unrotated`, the keys before
-    rotation, and `slots`: entries are re-numbered from 0 once a model with one-dimensional positions would pass its
-    context. A method that needs nothing costs nothing.
+    rotation, `slots`: entries are re-numbered from 0 once a model with one-dimensional positions would pass its
+    context, and `whole`: units come into the cache with all their rows, so that a pruner or a layer policy beside it is
+    refused. A method that needs nothing costs nothing.
     instead: the method to name where the question is not known beforehand and this one needs it.
     """
 
@@ -65,6 +66,11 @@ class Method(ABC):
         Raises ValueError for options that this model cannot have.
         """
         return self.needs
+
+    def options_on(self, model: ModelInfo) -> Mapping[str, Any]:
+        """Its options as they take effect on this model, for records: what was left to the model is filled in, and
+        what has no part in it is None. Called after `needs_on`."""
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.init}
 
     @classmethod
     def calibrate(cls, model: VideoLM, clips: Sequence[Sequence[Frame]]) -> Calibration:
@@ -253,6 +259,9 @@ class CachePolicy(Method):
     def asked_budget(self) -> int:
         """The budget that the options ask for: entries, or `Bytes`; 0 lets the engine choose."""
         return self.budget
+
+    def options_on(self, model: ModelInfo) -> Mapping[str, Any]:
+        return {**super().options_on(model), "budget": self.budget or None}
 
     def caveats(self, budget: int, unit: int) -> tuple[str, ...]:
         """What is said with every answer when the cache holds `budget` entries and the first unit has `unit` rows."""
