@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from vtc_cli import Bytes, CachePolicy, LayerView, ModelInfo, UsageError
+from vtc_cli import Bytes, CachePolicy, LayerView, ModelInfo
 from vtc_infinipot_v.anchors import cut_to, text_to_keep
 from vtc_infinipot_v.scores import distinctiveness, value_norms
 from vtc_infinipot_v.selection import choose, newest_frames, packed, smooth
@@ -71,8 +72,15 @@ class InfiniPotV(CachePolicy):
         return Bytes(self.memory) if self.memory else self.budget
 
     def needs_on(self, model: ModelInfo) -> frozenset[str]:
-        needs = {"unrotated"} if self.score_keys == "unrotated" and self.alpha > 0 else set()
-        return frozenset(needs | ({"slots"} if self.positions == "auto" else set()))
+        asked = {
+            "unrotated": self.score_keys == "unrotated" and self.alpha > 0,
+            "slots": self.positions == "auto",
+            "whole": self.pooling == "official",
+        }
+        return frozenset(need for need, wanted in asked.items() if wanted)
+
+    def options_on(self, model: ModelInfo) -> Mapping[str, Any]:
+        return {**super().options_on(model), "memory": self.memory or None}
 
     def caveats(self, budget: int, unit: int) -> tuple[str, ...]:
         share = int(self.alpha * int(self.target * budget))
@@ -119,12 +127,6 @@ class InfiniPotV(CachePolicy):
             number = sum(int(first) >= newest for first in sizes.units)
             unit, patch = packed(visual, max(sizes.tokens[-number:]))
             protected = visual & (unit >= -number)
-        if self.pooling == "official" and view.grid and sizes.tokens[-1] != view.grid[0] * view.grid[1]:
-            raise UsageError(
-                f"pooling=official needs whole units of {view.grid[0]} x {view.grid[1]}, and a pruner left "
-                f"{sizes.tokens[-1]} tokens",
-                "use pooling=grid, or no pruner",
-            )
         if self.pooling != "off" and view.grid is None:
             raise ValueError(f"pooling={self.pooling} needs the grid of a unit, and none was given")
         norms = value_norms(view.values)

@@ -287,9 +287,9 @@ def test_pruned_units_of_changing_places_keep_their_shares(model: VideoLM) -> No
 
 
 def test_official_pooling_of_pruned_units_is_refused_with_the_reason(model: VideoLM) -> None:
-    session = session_of(model, "infinipot-v:pooling=official,align=packed", pruner="uniform:retain=1/2")
-    with pytest.raises(UsageError, match="whole units of 3 x 4, and a pruner left 6"):
-        session.watch(pictures(60))
+    for beside in ({"pruner": "uniform:retain=1/2"}, {"layers": "fastv:layer=1"}):
+        with pytest.raises(UsageError, match="needs units with all their rows, as it is set, and (Uniform|FastV)"):
+            session_of(model, "infinipot-v:pooling=official,align=packed", **beside)
     whole = session_of(model, "infinipot-v:pooling=official,align=packed")
     whole.watch(pictures(60))
     assert whole.evicted > 0

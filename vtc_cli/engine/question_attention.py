@@ -14,14 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vtc_cli.engine.cache_needs import QUESTION
 from vtc_cli.engine.evidence import UNSUPPORTED, observing
-from vtc_cli.engine.prune import question_unknown
+from vtc_cli.engine.prune import needs_of, question_unknown
 from vtc_cli.engine.slab import Mark, Slab
 from vtc_cli.errors import UsageError
 from vtc_cli.methods.stages import CachePolicy
 from vtc_cli.models.contract import Cursor, Span, VideoLM
-
-_NEED = "question:"
 
 
 class QuestionAttention:
@@ -41,10 +40,10 @@ class QuestionAttention:
         room: cache entries kept free for a question. Raises UsageError when the question is not known, when it does not
         fit the room, or when the need names no number of rows.
         """
-        needs = [need for need in policy.needs_on(model.info) if need.startswith(_NEED)] if policy else []
+        needs = [need for need in needs_of(policy, model.info) if need.startswith(QUESTION)] if policy else []
         if policy is None or not needs:
             return None
-        name, rows = type(policy).__name__, needs[0].removeprefix(_NEED)
+        name, rows = type(policy).__name__, needs[0].removeprefix(QUESTION)
         if not rows.isdecimal() or not int(rows):
             raise UsageError(f"{name} needs `{needs[0]}`, which names no number of rows")
         if question is None:

@@ -9,6 +9,7 @@ import torch
 
 from vtc_cli.engine.answer import Answer
 from vtc_cli.engine.budget import Allowance, one_budget
+from vtc_cli.engine.cache_needs import check_cache_policy
 from vtc_cli.engine.context import Context, Placed, memory
 from vtc_cli.engine.held import Held, held_units
 from vtc_cli.engine.layering import Layering
@@ -79,8 +80,11 @@ class Session:
         self._chunk = chunk
         self._turn = max_turn
         self._evidence = evidence
-        self._pruning = Pruning(resolve(pruner, TokenPruner), model, question)  # type: ignore[type-abstract]
+        thinning = resolve(pruner, TokenPruner)  # type: ignore[type-abstract]
         routing = resolve(layers, LayerPolicy)  # type: ignore[type-abstract]
+        if policy is not None:
+            check_cache_policy(policy, model.info, thinning or routing)
+        self._pruning = Pruning(thinning, model, question)
         self._context = Context(
             model,
             policy,

@@ -3,43 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vtc_cli.errors import VtcError
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.methods.registry import Chosen
-from vtc_cli.methods.stages import LayerPolicy, Method, TokenPruner
+from vtc_cli.methods.stages import CachePolicy, LayerPolicy, Method, TokenPruner
 
 if TYPE_CHECKING:
     from vtc_cli.models.contract import ModelInfo
     from vtc_cli.models.sketch import Outline, Sketch
 
 
-def outline_of(settings: Settings, name_reason: str) -> Outline | None:
-    """The model of `settings` from its configuration; None where that is not here or not readable.
+class Unloaded:
+    """A model's configuration, looked up once and only when something is to be checked against it.
 
-    Whoever loads the model says what is wrong with it; nothing is raised here.
+    Both are None where it is not here or not readable: whoever loads the model says what is wrong with it.
     """
-    from vtc_cli.jobs.inventory import checkpoint_folder
-    from vtc_cli.jobs.plan import place
-    from vtc_cli.models.sketch import outline
 
-    try:
-        folder = checkpoint_folder(settings.model, settings.revision)
-        placement, parameters = place(settings, name_reason)
-        return outline(folder, placement, settings.model, parameters)
-    except VtcError:
-        return None
+    def __init__(self, settings: Settings, name_reason: str):
+        self._settings = settings
+        self._name_reason = name_reason
 
+    @cached_property
+    def outline(self) -> Outline | None:
+        """Its shape."""
+        from vtc_cli.jobs.inventory import checkpoint_folder
+        from vtc_cli.jobs.plan import place
+        from vtc_cli.models.sketch import outline
 
-def sketch_of(settings: Settings, name_reason: str) -> Sketch | None:
-    """The same with the model's prompt."""
-    from vtc_cli.jobs.plan import draw
+        settings = self._settings
+        try:
+            folder = checkpoint_folder(settings.model, settings.revision)
+            placement, parameters = place(settings, self._name_reason)
+            return outline(folder, placement, settings.model, parameters)
+        except VtcError:
+            return None
 
-    try:
-        return draw(settings, name_reason)
-    except VtcError:
-        return None
+    @cached_property
+    def sketch(self) -> Sketch | None:
+        """Its shape and its prompt."""
+        from vtc_cli.jobs.plan import draw
+
+        try:
+            return draw(self._settings, self._name_reason)
+        except VtcError:
+            return None
 
 
 def depends_on_model(methods: Mapping[str, Chosen]) -> bool:
@@ -50,16 +60,21 @@ def depends_on_model(methods: Mapping[str, Chosen]) -> bool:
 
 
 def check_model(methods: Mapping[str, Chosen], info: ModelInfo) -> None:
-    """Raise UsageError for options of a method that this model cannot have."""
+    """Raise UsageError for options of a method that this model cannot have, and for methods that exclude each other."""
+    from vtc_cli.engine.cache_needs import check_cache_policy
     from vtc_cli.engine.layering import layers_acted_at
     from vtc_cli.engine.prune import layers_of, needs_of
 
+    thinning = methods.get("pruner") or methods.get("layers")
     for chosen in methods.values():
-        needs = needs_of(chosen.method, info, chosen.name)
-        if chosen.stage == "pruner":
-            layers_of(needs, info.tower, f"method `{chosen.name}`")
-        if isinstance(chosen.method, LayerPolicy):
-            layers_acted_at(chosen.method, info, chosen.name)
+        method, name = chosen.method, chosen.name
+        if isinstance(method, TokenPruner):
+            layers_of(needs_of(method, info, name), info.tower, f"method `{name}`")
+        elif isinstance(method, LayerPolicy):
+            layers_acted_at(method, info, name)
+        elif isinstance(method, CachePolicy):
+            other, called = (thinning.method, thinning.name) if thinning else (None, None)
+            check_cache_policy(method, info, other, name, called)
 
 
 def kept_per_unit(methods: Mapping[str, Chosen], tokens: int) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vtc_cli.errors import UsageError, VideoError, VtcError
 from vtc_cli.jobs.events import Events
-from vtc_cli.jobs.fitting import check_model, depends_on_model, kept_per_unit, outline_of, sketch_of
+from vtc_cli.jobs.fitting import Unloaded, check_model, depends_on_model, kept_per_unit
 from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.jobs.setup import default_chunk, frames_ahead, methods_of, resolve_model, turn_room
@@ -27,7 +27,6 @@ from vtc_cli.video.sampling import plan_sampling
 if TYPE_CHECKING:
     from vtc_cli.engine.session import Session
     from vtc_cli.models.contract import VideoLM
-    from vtc_cli.models.sketch import Outline, Sketch
     from vtc_cli.report.memory import MemoryWatch
     from vtc_cli.video.sampling import SamplingPlan
 
@@ -63,9 +62,7 @@ class Runner:
         self._plain = self.settings.as_dict()
         self._fingerprint = fingerprint(self._plain)
         self._model: VideoLM | None = None
-        self._shape: Outline | None = None
-        self._drawn = False
-        self._drawing: Sketch | None = None
+        self._unloaded = Unloaded(self.settings, self._name_reason)
         self._load_seconds: float | None = None
         self._open_seconds = 0.0
         self._memory: MemoryWatch | None = None
@@ -92,11 +89,12 @@ class Runner:
     def check(self, info: ClipInfo) -> None:
         """Raise UsageError for methods that this model or pictures of this size cannot have, before the model is
         loaded where its configuration is here."""
-        if (shape := self._model or self._outline()) is not None:
-            check_model(self.methods, shape.info)
-            kept_per_unit(self.methods, shape.geometry(info.size, self.settings.pixels).tokens)
-        if (whole := self._model or self._sketch()) is not None:
-            split_budget(self.methods, self.settings, whole, info.size, self._sampling(info))
+        model, methods, settings = self._model, self.methods, self.settings
+        if depends_on_model(methods) and (shape := model or self._unloaded.outline) is not None:
+            check_model(methods, shape.info)
+            kept_per_unit(methods, shape.geometry(info.size, settings.pixels).tokens)
+        if budget_given(methods, settings) and (whole := model or self._unloaded.sketch) is not None:
+            split_budget(methods, settings, whole, info.size, self._sampling(info))
 
     def identity(self, clip: Clip, question: Question) -> str | None:
         """The id its record will have; None where the video cannot be recognised again (a pipe, a camera)."""
@@ -115,7 +113,7 @@ class Runner:
             return self._model
         from vtc_cli.models import load_model
 
-        if (outline := self._outline()) is not None:
+        if depends_on_model(self.methods) and (outline := self._unloaded.outline) is not None:
             check_model(self.methods, outline.info)
         settings = self.settings
         self.events.loading(settings.model)
@@ -170,23 +168,9 @@ class Runner:
             settings=self._plain,
             clip=clip.info if clip is not None else None,
             model=self._model.info if self._model is not None else None,
-            methods=method_facts(self.methods),
+            methods=method_facts(self.methods, self._model.info if self._model is not None else None),
             error=error,
         )
-
-    def _outline(self) -> Outline | None:
-        """The model's shape before it is loaded, where a method depends on it and the configuration is here."""
-        if not self._drawn:
-            self._drawn = True
-            if depends_on_model(self.methods):
-                self._shape = outline_of(self.settings, self._name_reason)
-        return self._shape
-
-    def _sketch(self) -> Sketch | None:
-        """The model's shape and prompt before it is loaded, where a budget is to be checked against them."""
-        if self._drawing is None and budget_given(self.methods, self.settings):
-            self._drawing = sketch_of(self.settings, self._name_reason)
-        return self._drawing
 
     def _sampling(self, info: ClipInfo) -> SamplingPlan:
         settings = self.settings
@@ -281,7 +265,7 @@ class Runner:
             clip=clip.info,
             model=self._loaded().info,
             sampling=watched.sampling(self._loaded().info.frames_per_unit),
-            methods=method_facts(watched.methods),
+            methods=method_facts(watched.methods, self._loaded().info),
             cache=watched.cache(answer),
             outcome=outcome(answer),
             damage=clip.damage,

@@ -14,7 +14,7 @@ from vtc_cli.video.sampling import SamplingPlan
 if TYPE_CHECKING:
     from vtc_cli.engine.answer import Answer
     from vtc_cli.engine.session import Session
-    from vtc_cli.models.contract import Geometry
+    from vtc_cli.models.contract import Geometry, ModelInfo
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,16 @@ class Watched:
         )
 
 
-def method_facts(methods: Mapping[str, Chosen]) -> list[MethodFacts]:
-    """What records say of methods."""
+def method_facts(methods: Mapping[str, Chosen], info: ModelInfo | None) -> list[MethodFacts]:
+    """What records say of methods. info: the model they run with, None where none was loaded."""
     return [
-        MethodFacts(chosen.stage, chosen.name, chosen.options, chosen.distribution, chosen.version)
+        MethodFacts(
+            chosen.stage,
+            chosen.name,
+            chosen.options if info is None else dict(chosen.method.options_on(info)),
+            chosen.distribution,
+            chosen.version,
+        )
         for chosen in methods.values()
     ]
 

@@ -114,9 +114,8 @@ def _model(record: Mapping[str, Any]) -> Lines:
 def _method(record: Mapping[str, Any]) -> Lines:
     names = []
     for method in record["methods"]:
-        # A budget of 0 leaves the choice to the engine; what it chose stands in the memory line.
-        chosen = {name: value for name, value in method["options"].items() if (name, value) != ("budget", 0)}
-        options = ", ".join(f"{name} {value}" for name, value in chosen.items())
+        chosen = {name: value for name, value in method["options"].items() if value is not None}
+        options = ", ".join(f"{name} {_value(value)}" for name, value in chosen.items())
         names.append(f"{method['stage']} {method['name']}" + (f" ({options})" if options else ""))
     sampling = record["sampling"]
     if sampling is not None and not any(method["stage"] == "pruner" for method in record["methods"]):
@@ -248,6 +247,11 @@ def _shown(fact: str, encoding: str) -> str:
         return printable
     plain = printable.replace("→", "->").replace("×", "x")
     return plain.encode(encoding, "replace").decode(encoding)
+
+
+def _value(value: object) -> str:
+    """An option's value: a third with four digits, not with sixteen."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _plural(amount: int, noun: str) -> str:
