@@ -15,12 +15,13 @@ from vtc_cli.train.world.phrasing import PHRASINGS
 
 STEP = 0.05  # seconds between two looks
 NOTHING = "not shown"
+_THING = f"(?:(?:{'|'.join(COLOURS)}) )?(?:{'|'.join(SHAPES)})|(?:digit|word)(?: [a-z0-9]+)?"
 FIELDS = {
     "shape": f"(?P<shape>{'|'.join(SHAPES)})",
     "colour": f"(?P<colour>{'|'.join(COLOURS)})",
     "a": "an?",
-    "thing": "(?P<thing>[a-z0-9 ]+)",
-    "other": "(?P<other>[a-z0-9 ]+)",
+    "thing": f"(?P<thing>{_THING})",
+    "other": f"(?P<other>{_THING})",
     "what": "(?P<what>[a-z ]+)",
     "kind": "(?P<kind>digit|word)",
     "question": "(?P<question>.+)",
@@ -121,6 +122,14 @@ class Observer:
 
     def _word(self) -> str:
         return self._only(set(self.words))
+
+    def _place(self, thing: str) -> str:
+        sight = self.named(thing)
+        assert sight is not None
+        wide, tall = max(self.film.aspect, 1.0), max(1 / self.film.aspect, 1.0)
+        rows, columns = ("top", "middle", "bottom"), ("left", "centre", "right")
+        found = {f"{rows[int(y / tall * 3)]} {columns[int(x / wide * 3)]}" for x, y in sight.places}
+        return self._only(found)
 
     def _relation(self, thing: str, other: str) -> str:
         first, second = self.named(thing), self.named(other)

@@ -16,6 +16,7 @@ from vtc_cli.train.world.phrasing import PHRASINGS
 
 ABSENT = "not shown"
 MAX_COUNT = 5
+PLACES = tuple(f"{row} {column}" for row in ("top", "middle", "bottom") for column in ("left", "centre", "right"))
 SIDES = ("left", "right", "above", "below")
 DESCRIBED = 4  # most things a description names
 ANSWERS: dict[str, tuple[str, ...]] = {  # what a guesser would choose from, where that is a closed list
@@ -26,6 +27,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {  # what a guesser would choose from, whe
     "motion": tuple(MOTIONS),
     "digit": tuple(str(n) for n in range(10)),
     "word": WORDS,
+    "place": PLACES,
     "relation": SIDES,
     "relevance": ("yes", "no"),
 }

@@ -57,6 +57,13 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "Tell me the word.",
         "Read the word.",
     ),
+    "place": (
+        "Where is the {thing}?",
+        "In which part of the picture is the {thing}?",
+        "Where can you see the {thing}?",
+        "Tell me where the {thing} is.",
+        "Name the part of the picture where the {thing} is.",
+    ),
     "relation": (
         "Where is the {thing}, seen from the {other}?",
         "On which side of the {other} is the {thing}?",

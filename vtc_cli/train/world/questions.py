@@ -18,6 +18,7 @@ MAKERS: dict[str, Callable[[Asker], Iterator[Question]]] = {
     "motion": attributes.motions,
     "digit": attributes.captions("digit"),
     "word": attributes.captions("word"),
+    "place": attributes.places,
     "relation": attributes.relations,
     "order": moments.orders,
     "when": moments.whens,
