@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -11,13 +12,17 @@ from torch import Tensor
 
 from vtc_cli.errors import UsageError
 from vtc_cli.models.checkpoint import Checkpoint
-from vtc_cli.models.contract import Geometry, Prepared, Unit, VideoLM
+from vtc_cli.models.contract import Geometry, ModelInfo, Prepared, Unit, VideoLM
 from vtc_cli.models.masks import refuse_wrong_masks
 from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.prompt import Prompt
 from vtc_cli.models.rotary import Rotation, rotation_of
+from vtc_cli.models.shape import info_of
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from vtc_cli.models.device import Placement
     from vtc_cli.video.frame import Frame
 
 
@@ -42,6 +47,21 @@ class Adapter(VideoLM):
         self._embed = self.model.get_input_embeddings()
         self._device = self._embed.weight.device
         self._stop = checkpoint.stop_ids(self.ENDS)
+
+    @classmethod
+    def preprocessing(cls, config: Any) -> Preprocessor:
+        """What a preprocessor config is laid over. config: transformers' configuration of the checkpoint."""
+        return cls.PREPROCESSING
+
+    @classmethod
+    def prompt(cls, tokenizer: PreTrainedTokenizerBase, folder: Path) -> Prompt:
+        """The words around a video. Raises MachineError when the chat template does not serve."""
+        return Prompt(tokenizer, folder)
+
+    @classmethod
+    def describe(cls, config: Any, placement: Placement, **facts: Any) -> ModelInfo:
+        """The record of a model with this configuration; see `info_of`. Raises UsageError where it does not run."""
+        return info_of(config, placement, **facts)
 
     @classmethod
     def around_unit(cls, prompt: Prompt, first: float, last: float) -> int:
@@ -74,7 +94,7 @@ class Adapter(VideoLM):
         return rows
 
     def label_ids(self, labels: Sequence[str]) -> list[int]:
-        ids = [self._prompt.plain(label)[:1] for label in labels]
+        ids = [self._prompt.written(label)[:1] for label in labels]
         for label, first in zip(labels, ids, strict=True):
             if not first:
                 raise UsageError("an answer label is empty.", "Give every choice a label, for example --choice A=...")

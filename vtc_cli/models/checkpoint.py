@@ -6,7 +6,7 @@ This is what an adapter is made from. Nothing here knows a family, except by the
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,8 +47,10 @@ class Checkpoint:
         revision: str | None = None,
         trust_remote_code: bool = False,
         preprocessing: Preprocessor | None = None,
+        prompt: Callable[[PreTrainedTokenizerBase, Path], Prompt] = Prompt,
     ) -> Checkpoint:
         """Read a folder. architecture: the model's class in transformers. preprocessing: the family's defaults.
+        prompt: how the family reads the words around a video.
 
         Raises MachineError: the class cannot be imported, a file is missing or damaged, the weights are not those the
         config asks for, or the attention kernel is not installed.
@@ -59,7 +61,7 @@ class Checkpoint:
             tokenizer = _tokenizer(folder, name, trust_remote_code)
             model = _model(model_class, folder, placement, name)
         model.requires_grad_(False).eval().to(placement.device)
-        return Checkpoint(model, tokenizer, preprocessor, Prompt(tokenizer, folder), placement, name, revision)
+        return Checkpoint(model, tokenizer, preprocessor, prompt(tokenizer, folder), placement, name, revision)
 
     @property
     def parameters(self) -> int:
@@ -78,6 +80,17 @@ class Checkpoint:
         ids.add(self.tokenizer.eos_token_id)
         ids.update(self.tokenizer.convert_tokens_to_ids(token) for token in ends)
         return frozenset(int(token) for token in ids if token is not None)
+
+
+def configuration(folder: Path, name: str) -> Any:
+    """The folder's configuration, as transformers reads it. Raises MachineError."""
+    from transformers import AutoConfig
+
+    with quiet():
+        try:
+            return AutoConfig.from_pretrained(folder)
+        except (OSError, ValueError) as error:
+            raise MachineError(f"the configuration of {name} cannot be read: {error}") from error
 
 
 def _architecture(name: str) -> Any:

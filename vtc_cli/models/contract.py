@@ -15,6 +15,9 @@ import torch
 from torch import Tensor
 
 from vtc_cli.errors import UsageError
+from vtc_cli.models.dims import DecoderDims as DecoderDims
+from vtc_cli.models.dims import LinearDims as LinearDims
+from vtc_cli.models.dims import TowerDims as TowerDims
 
 if TYPE_CHECKING:
     from vtc_cli.methods.stages import LayerPolicy
@@ -105,65 +108,6 @@ class Span:
             cursor=spans[-1].cursor,
             deep=deep,
         )
-
-
-@dataclass(frozen=True)
-class TowerDims:
-    """Widths of a vision tower, for counting. `merge`: patches per token side; `deep`: DeepStack mergers.
-
-    windowed: layers (1-based) whose attention stays within windows of the picture. window: patches of a whole window.
-    """
-
-    layers: int
-    hidden: int
-    heads: int
-    intermediate: int
-    patch_inputs: int
-    merge: int
-    out_hidden: int
-    deep: int = 0
-    gated: bool = False
-    windowed: tuple[int, ...] = ()
-    window: int = 0
-
-
-@dataclass(frozen=True)
-class LinearDims:
-    """Widths of a linear-attention layer, which keeps a state of `heads` x `key_dim` x `value_dim` and no entries.
-
-    key_heads: heads that keys and queries have; each serves `heads` / `key_heads` heads of values.
-    """
-
-    key_heads: int
-    heads: int
-    key_dim: int
-    value_dim: int
-
-
-@dataclass(frozen=True)
-class DecoderDims:
-    """Widths of a decoder, for counting. `kv_heads` x `head_dim` x 2 x `cached` values are cached per token.
-
-    intermediate: hidden width of the MLP a row goes through, of all its experts together where there are experts.
-    gated: whether attention has an output gate as wide as its queries. recurrent: layers (0-based) that keep a state of
-    fixed size instead of entries; linear: their widths.
-    """
-
-    layers: int
-    hidden: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    intermediate: int
-    vocab: int
-    gated: bool = False
-    recurrent: tuple[int, ...] = ()
-    linear: LinearDims | None = None
-
-    @property
-    def cached(self) -> int:
-        """Layers that keep entries."""
-        return self.layers - len(self.recurrent)
 
 
 @dataclass(frozen=True)

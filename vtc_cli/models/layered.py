@@ -35,7 +35,7 @@ class _Ran:
     number: int
 
 
-def run_layers(decoder: Any, span: Span, cache: Any, policy: LayerPolicy, query: Query) -> Tensor:
+def run_layers(decoder: Any, span: Span, cache: Any, policy: LayerPolicy | None, query: Query) -> Tensor:
     """Append `span` to `cache` under `policy`; the state [d] of the last row still there, after the final norm.
 
     decoder: a transformers text model with `layers`, `rotary_emb`, `norm` and `config`, whose attention is causal over
@@ -44,15 +44,16 @@ def run_layers(decoder: Any, span: Span, cache: Any, policy: LayerPolicy, query:
     """
     blocks = decoder.layers
     hidden = span.embeds[None]
-    cos, sin = decoder.rotary_emb(hidden, span.positions[:, None])
+    axes = span.positions  # [1, n] is a batch of one already
+    cos, sin = decoder.rotary_emb(hidden, axes[:, None] if len(axes) > 1 else axes)
     index = torch.arange(len(span), device=hidden.device)
     ordinal = span.visual.cumsum(0) - 1  # of a visual row among the visual rows, as DeepStack levels are stored
-    acts = frozenset(policy.acts_at(len(blocks)))
+    acts = frozenset(policy.acts_at(len(blocks)) if policy else ())
     masks: dict[tuple[object, ...], Any] = {}
     before: _Ran | None = None
     for number, block in enumerate(blocks):
         route = Route()
-        if number in acts:
+        if policy and number in acts:
             route = policy.enter(_rows(span, number, len(blocks), block, hidden, index, before, query))
         if route.stay is not None:
             index, hidden = index[route.stay], hidden[:, route.stay]
@@ -65,7 +66,7 @@ def run_layers(decoder: Any, span: Span, cache: Any, policy: LayerPolicy, query:
         before = _Ran(block, part, at, *angles, cache, number)
         if len(at):
             running = _rows(span, number, len(blocks), block, part, at, None, query)
-            with policy.around(running) if number in acts else nullcontext():
+            with policy.around(running) if policy and number in acts else nullcontext():
                 output = block(
                     part,
                     attention_mask=_mask(decoder.config, part, cache, number, masks),

@@ -54,8 +54,11 @@ class Preprocessor:
 
         Raises MachineError when there is no preprocessor config or it asks for something this tool does not do."""
         source, config = _config(folder)
-        size = config.get("size") or {}
-        defaults = defaults or Preprocessor()
+        return (defaults or Preprocessor()).configured(config, source)
+
+    def configured(self, config: Mapping[str, Any], source: Path) -> Preprocessor:
+        """These settings, with those of `config`, which stands in `source`, over them. Raises as `read`."""
+        defaults, size = self, config.get("size") or {}
         resample = int(config.get("resample", 3))
         refused = [key for key in ("do_resize", "do_rescale", "do_normalize") if config.get(key) is False]
         if refused or resample not in _RESAMPLE:
@@ -181,6 +184,7 @@ def _config(folder: Path) -> tuple[Path, Mapping[str, Any]]:
         ("video_preprocessor_config.json", None),
         ("processor_config.json", "video_processor"),
         ("preprocessor_config.json", None),
+        ("processor_config.json", "image_processor"),
     )
     for name, key in places:
         path = folder / name

@@ -20,9 +20,14 @@ def info_of(
     revision: str | None,
     parameters: int,
     weight_bytes: int,
+    tower: TowerDims | None = None,
+    frames_per_unit: int | None = None,
 ) -> ModelInfo:
-    """The record of a model. config: transformers' composite configuration (`text_config`, `vision_config`)."""
-    text, vision = config.text_config, config.vision_config
+    """The record of a model. config: transformers' composite configuration (`text_config`, `vision_config`).
+
+    tower, frames_per_unit: where the vision configuration is not laid out as that of a Qwen.
+    """
+    text = config.text_config
     kinds = getattr(text, "layer_types", None) or ()
     recurrent = tuple(number for number, kind in enumerate(kinds) if kind == "linear_attention")
     linear = None
@@ -45,20 +50,6 @@ def info_of(
         recurrent=recurrent,
         linear=linear,
     )
-    width = getattr(vision, "embed_dim", None) or vision.hidden_size  # Qwen2-VL: its hidden_size is what comes out
-    tower = TowerDims(
-        layers=vision.depth,
-        hidden=width,
-        heads=vision.num_heads,
-        intermediate=getattr(vision, "intermediate_size", None) or width * vision.mlp_ratio,
-        patch_inputs=vision.in_channels * vision.temporal_patch_size * vision.patch_size**2,
-        merge=vision.spatial_merge_size,
-        out_hidden=getattr(vision, "out_hidden_size", None) or vision.hidden_size,
-        deep=len(getattr(vision, "deepstack_visual_indexes", ())),
-        gated=vision.hidden_act == "silu",  # the one generation with this activation has a gate
-        windowed=_windowed(vision),
-        window=(getattr(vision, "window_size", 0) // vision.patch_size) ** 2,
-    )
     return ModelInfo(
         name=name,
         name_reason=placement.name_reason,
@@ -72,10 +63,28 @@ def info_of(
         parameters=parameters,
         weight_bytes=weight_bytes,
         context=text.max_position_embeddings,
-        frames_per_unit=vision.temporal_patch_size,
-        tower=tower,
+        frames_per_unit=frames_per_unit or config.vision_config.temporal_patch_size,
+        tower=tower or _tower(config.vision_config),
         decoder=decoder,
         kv_bytes_per_token=2 * decoder.cached * decoder.kv_heads * decoder.head_dim * DTYPE_BYTES[placement.dtype],
+    )
+
+
+def _tower(vision: Any) -> TowerDims:
+    """The widths of a Qwen tower."""
+    width = getattr(vision, "embed_dim", None) or vision.hidden_size  # Qwen2-VL: its hidden_size is what comes out
+    return TowerDims(
+        layers=vision.depth,
+        hidden=width,
+        heads=vision.num_heads,
+        intermediate=getattr(vision, "intermediate_size", None) or width * vision.mlp_ratio,
+        patch_inputs=vision.in_channels * vision.temporal_patch_size * vision.patch_size**2,
+        merge=vision.spatial_merge_size,
+        out_hidden=getattr(vision, "out_hidden_size", None) or vision.hidden_size,
+        deep=len(getattr(vision, "deepstack_visual_indexes", ())),
+        gated=vision.hidden_act == "silu",  # the one generation with this activation has a gate
+        windowed=_windowed(vision),
+        window=(getattr(vision, "window_size", 0) // vision.patch_size) ** 2,
     )
 
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vtc_cli.errors import MachineError
 from vtc_cli.models.adapter import Adapter
 from vtc_cli.models.catalog import read_config
+from vtc_cli.models.checkpoint import configuration
 from vtc_cli.models.contract import Geometry, ModelInfo
 from vtc_cli.models.device import Placement
 from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.prompt import Prompt, multiple_choice
 from vtc_cli.models.quiet import quiet
 from vtc_cli.models.registry import family_of
-from vtc_cli.models.shape import info_of
 from vtc_cli.models.weights import DTYPE_BYTES
 
 
@@ -57,15 +56,10 @@ class Sketch(Outline):
 
 def outline(folder: Path, placement: Placement, name: str, parameters: int) -> Outline:
     """Read a checkpoint folder's configuration; neither weights nor tokenizer need be there. Raises as `sketch`."""
-    from transformers import AutoConfig
-
     family = family_of(read_config(folder), name)
-    with quiet():
-        try:
-            config: Any = AutoConfig.from_pretrained(folder)
-        except (OSError, ValueError) as error:
-            raise MachineError(f"the configuration of {name} cannot be read: {error}") from error
-    info = info_of(
+    config = configuration(folder, name)
+    adapter = family.load_adapter()
+    info = adapter.describe(
         config,
         placement,
         name=name,
@@ -74,8 +68,7 @@ def outline(folder: Path, placement: Placement, name: str, parameters: int) -> O
         parameters=parameters,
         weight_bytes=parameters * DTYPE_BYTES[placement.dtype],
     )
-    adapter = family.load_adapter()
-    return Outline(info, Preprocessor.read(folder, adapter.PREPROCESSING), adapter)
+    return Outline(info, Preprocessor.read(folder, adapter.preprocessing(config)), adapter)
 
 
 def sketch(folder: Path, placement: Placement, name: str, parameters: int) -> Sketch:
@@ -93,4 +86,4 @@ def sketch(folder: Path, placement: Placement, name: str, parameters: int) -> Sk
             tokenizer = AutoTokenizer.from_pretrained(folder)
         except (OSError, ValueError) as error:
             raise MachineError(f"the configuration of {name} cannot be read: {error}") from error
-    return Sketch(drawn.info, drawn.preprocessor, drawn.adapter, Prompt(tokenizer, folder))
+    return Sketch(drawn.info, drawn.preprocessor, drawn.adapter, drawn.adapter.prompt(tokenizer, folder))

@@ -136,6 +136,8 @@ def tower(dims: TowerDims, work: Forwards) -> int:
     mlp = (6 if dims.gated else 4) * patches * dims.hidden * dims.intermediate
     merged = dims.hidden * dims.merge**2
     merger = 2 * (patches // dims.merge**2) * merged * (merged + dims.out_hidden)
+    if dims.projector:
+        merger = round(2 * patches * dims.projector)
     return embedding + dims.layers * (projections + mlp) + attention + (1 + dims.deep) * merger
 
 

@@ -1,0 +1,66 @@
+"""Widths of a vision tower and of a decoder: what counting operations and bytes needs to know about a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TowerDims:
+    """Widths of a vision tower, for counting. `merge`: patches per token side; `deep`: DeepStack mergers.
+
+    windowed: layers (1-based) whose attention stays within windows of the picture. window: patches of a whole window.
+    projector: multiply-adds per patch of what leads to the decoder; 0 for a merger of two layers, counted from widths.
+    """
+
+    layers: int
+    hidden: int
+    heads: int
+    intermediate: int
+    patch_inputs: int
+    merge: int
+    out_hidden: int
+    deep: int = 0
+    gated: bool = False
+    windowed: tuple[int, ...] = ()
+    window: int = 0
+    projector: float = 0.0
+
+
+@dataclass(frozen=True)
+class LinearDims:
+    """Widths of a linear-attention layer, which keeps a state of `heads` x `key_dim` x `value_dim` and no entries.
+
+    key_heads: heads that keys and queries have; each serves `heads` / `key_heads` heads of values.
+    """
+
+    key_heads: int
+    heads: int
+    key_dim: int
+    value_dim: int
+
+
+@dataclass(frozen=True)
+class DecoderDims:
+    """Widths of a decoder, for counting. `kv_heads` x `head_dim` x 2 x `cached` values are cached per token.
+
+    intermediate: hidden width of the MLP a row goes through, of all its experts together where there are experts.
+    gated: whether attention has an output gate as wide as its queries. recurrent: layers (0-based) that keep a state of
+    fixed size instead of entries; linear: their widths.
+    """
+
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    intermediate: int
+    vocab: int
+    gated: bool = False
+    recurrent: tuple[int, ...] = ()
+    linear: LinearDims | None = None
+
+    @property
+    def cached(self) -> int:
+        """Layers that keep entries."""
+        return self.layers - len(self.recurrent)
