@@ -9,7 +9,7 @@ rotary axes) moves them: a test against these numbers can fail.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -168,8 +168,17 @@ def randomise(model: nn.Module, seed: int) -> None:
                 value.copy_(noise / value[0].numel() ** 0.5)
 
 
-def save_tokenizer(folder: Path, context: int, template: str = CHAT_TEMPLATE) -> dict[str, int]:
-    """Train and save a byte-level BPE tokenizer with the family's control tokens; token -> id."""
+def save_tokenizer(
+    folder: Path,
+    context: int,
+    template: str = CHAT_TEMPLATE,
+    special: Sequence[str] = SPECIAL_TOKENS,
+    named: Mapping[str, str] | None = None,
+) -> dict[str, int]:
+    """Train and save a byte-level BPE tokenizer with the family's control tokens; token -> id.
+
+    named: what the tokenizer calls some of them (`image_token` -> `<image>`), for processors that ask.
+    """
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
@@ -185,7 +194,7 @@ def save_tokenizer(folder: Path, context: int, template: str = CHAT_TEMPLATE) ->
         vocab_size=400, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False, special_tokens=[]
     )
     tokenizer.train_from_iterator(_CORPUS, trainer)
-    tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in SPECIAL_TOKENS])
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in special])
     tokenizer.save(str(folder / "tokenizer.json"))
     model = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
     (folder / "vocab.json").write_text(json.dumps(model["vocab"], ensure_ascii=False), encoding="utf-8")
@@ -205,7 +214,7 @@ def save_tokenizer(folder: Path, context: int, template: str = CHAT_TEMPLATE) ->
             "clean_up_tokenization_spaces": False,
             "split_special_tokens": False,
             "model_max_length": context,
-            "additional_special_tokens": [token for token in SPECIAL_TOKENS if token != "<|endoftext|>"],
+            "additional_special_tokens": [token for token in special if token != "<|endoftext|>"],
             "added_tokens_decoder": {
                 str(ids[token]): {
                     "content": token,
@@ -215,8 +224,9 @@ def save_tokenizer(folder: Path, context: int, template: str = CHAT_TEMPLATE) ->
                     "single_word": False,
                     "special": True,
                 }
-                for token in SPECIAL_TOKENS
+                for token in special
             },
+            **({"extra_special_tokens": dict(named)} if named else {}),
         },
     )
     write_json(folder / "chat_template.json", {"chat_template": template})

@@ -13,7 +13,8 @@ TINY = "tiny"
 AUTO = "auto"
 
 
-STAGES = ("sampler", "pruner", "layers", "cache", "memory")
+STAGES = ("pruner", "layers", "cache")
+"""Stages that need something of a family."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Family:
 _NO_LAYERS = {
     "layers": "most of its layers attend through a state of fixed size and keep no entries that could leave or be read"
 }
+
+_SERIES = "A video is a series of one-frame pictures: the family was trained on pictures, not on videos."
 
 FAMILIES: tuple[Family, ...] = (
     Family(
@@ -91,6 +94,48 @@ FAMILIES: tuple[Family, ...] = (
         adapter="vtc_cli.models.qwen2_vl:Qwen2VL",
         recommended=("Qwen/Qwen2-VL-2B-Instruct", "Qwen/Qwen2-VL-7B-Instruct"),
         notes="M-RoPE that counts pairs of frames, no text within the video.",
+    ),
+    Family(
+        name="llava-onevision",
+        model_types=("llava_onevision",),
+        adapter="vtc_cli.models.llava_onevision:LlavaOnevision",
+        recommended=("llava-hf/llava-onevision-qwen2-0.5b-ov-hf", "llava-hf/llava-onevision-qwen2-7b-ov-hf"),
+        notes="196 tokens a frame of 384 x 384, no text within the video, one learned newline row after it.",
+    ),
+    Family(
+        name="internvl",
+        model_types=("internvl",),
+        adapter="vtc_cli.models.internvl:InternVL",
+        recommended=("OpenGVLab/InternVL3-1B-hf", "OpenGVLab/InternVL3_5-4B-HF", "OpenGVLab/InternVL3_5-8B-HF"),
+        notes="256 tokens a frame of 448 x 448, frames numbered in words. Qwen or Llama text, not GPT-OSS.",
+    ),
+    Family(
+        name="llava",
+        model_types=("llava",),
+        adapter="vtc_cli.models.llava:Llava",
+        recommended=("llava-hf/llava-1.5-7b-hf", "llava-hf/llava-1.5-13b-hf"),
+        notes=f"{_SERIES} 576 tokens a frame, the middle square of it at 336 x 336.",
+    ),
+    Family(
+        name="llava-next",
+        model_types=("llava_next",),
+        adapter="vtc_cli.models.llava_next:LlavaNext",
+        recommended=("llava-hf/llava-v1.6-mistral-7b-hf", "llava-hf/llava-v1.6-vicuna-13b-hf"),
+        notes=f"{_SERIES} 577 tokens a frame: its overview at 336 x 336, without the tiles of higher resolution.",
+    ),
+    Family(
+        name="llava-next-video",
+        model_types=("llava_next_video",),
+        adapter="vtc_cli.models.llava_next_video:LlavaNextVideo",
+        recommended=("llava-hf/LLaVA-NeXT-Video-7B-hf", "llava-hf/LLaVA-NeXT-Video-34B-hf"),
+        notes="144 tokens a frame, the middle square of it at 336 x 336, no text within the video.",
+    ),
+    Family(
+        name="smolvlm",
+        model_types=("smolvlm",),
+        adapter="vtc_cli.models.smolvlm:SmolVLM",
+        recommended=("HuggingFaceTB/SmolVLM2-256M-Video-Instruct", "HuggingFaceTB/SmolVLM2-2.2B-Instruct"),
+        notes="64 to 81 tokens a frame under its time; the smallest family, made for a CPU.",
     ),
 )
 
