@@ -46,6 +46,19 @@ def test_models_lists_what_runs(vtc, checkpoint):
     assert "1,024 bytes of cache per token" in vtc("models", checkpoint).out
 
 
+def test_models_says_what_a_family_can_do(vtc, checkpoint):
+    assert "qwen3.5 (qwen3_5): " in vtc("models").err
+    assert "No layer policies." in vtc("models").err
+    shown = vtc("models", "qwen3.5").out
+    assert "methods      pruners, cache policies\n" in shown
+    assert "no layer policies: most of its layers attend through a state" in shown
+    assert "Qwen/Qwen3.5-0.8B" in shown
+    row = json.loads(vtc("models", "qwen2.5-vl", "--json").out)
+    assert (row["stages"], row["cannot"]) == (["pruner", "layers", "cache"], {})
+    assert row in json.loads(vtc("models", "--json").out)["families"]
+    assert "methods      pruners, layer policies, cache policies\n" in vtc("models", checkpoint).out
+
+
 @pytest.mark.parametrize(("name", "code"), [("nothing", 2), ("./nowhere", 2), ("nobody/nothing", 4)])
 def test_models_that_are_not_there(vtc, name, code):
     result = vtc("models", name)

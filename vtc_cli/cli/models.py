@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -18,23 +19,29 @@ def register(app: typer.Typer) -> None:
 def models(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", autocompletion=complete_models, help="Hub id, local folder or `tiny`."),
+        typer.Argument(
+            metavar="[NAME]", autocompletion=complete_models, help="Hub id, local folder, `tiny` or a family."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """List the models that run here, or what one of them costs.
+    """List the models that run, or what one costs, or what a family can do.
 
     \b
     Examples:
       vtc models
       vtc models tiny
       vtc models Qwen/Qwen3-VL-2B-Instruct --json
+      vtc models qwen2.5-vl
 
     Any checkpoint of a supported family runs, by Hub id or local folder. Nothing is downloaded by this command.
     """
-    from vtc_cli.jobs.inventory import family_rows, model_row, model_rows
+    from vtc_cli.jobs.inventory import family_row, family_rows, model_row, model_rows
     from vtc_cli.report.units import size
 
+    if name is not None and (family := family_row(name)) is not None:
+        _family(family, json)
+        return
     rows = [model_row(name)] if name is not None else model_rows()
     if json:
         from json import dumps
@@ -51,6 +58,8 @@ def models(
         typer.echo(f"  context      {row['context']:,} tokens")
         if row["notes"]:
             typer.echo(f"  {row['notes']}")
+        if (family := family_row(row["family"])) is not None:
+            _stages(family)
         return
     width = max(len(row["id"]) for row in rows)
     for row in rows:
@@ -58,4 +67,28 @@ def models(
         typer.echo(f"{row['id']:<{width}}  {row['parameters'] / 1e9:6.3f} B  {weights:>8} in bfloat16  {row['where']}")
     typer.echo("\nfamilies:", err=True)
     for family in family_rows():
-        typer.echo(f"  {family['name']} ({', '.join(family['model_types'])}): {family['notes']}", err=True)
+        without = f" No {', no '.join(_SPELT[stage] for stage in family['cannot'])}." if family["cannot"] else ""
+        typer.echo(f"  {family['name']} ({', '.join(family['model_types'])}): {family['notes']}{without}", err=True)
+
+
+_SPELT = {"pruner": "pruners", "layers": "layer policies", "cache": "cache policies"}
+
+
+def _family(family: Mapping[str, Any], json: bool) -> None:
+    """What a family is and can do."""
+    if json:
+        from json import dumps
+
+        typer.echo(dumps(family, indent=2))
+        return
+    typer.echo(f"{family['name']}  (model_type {', '.join(family['model_types'])})")
+    typer.echo(f"  {family['notes']}")
+    _stages(family)
+    for number, checkpoint in enumerate(family["recommended"]):
+        typer.echo(f"  {'for example' if not number else '':<12} {checkpoint}")
+
+
+def _stages(family: Mapping[str, Any]) -> None:
+    typer.echo(f"  {'methods':<12} {', '.join(_SPELT[stage] for stage in family['stages'])}")
+    for stage, why in family["cannot"].items():
+        typer.echo(f"  {'':<12} no {_SPELT[stage]}: {why}")

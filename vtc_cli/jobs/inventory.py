@@ -19,8 +19,13 @@ def model_rows() -> list[dict[str, Any]]:
 
 
 def family_rows() -> list[dict[str, Any]]:
-    """The architectures that run."""
-    return [asdict(family) for family in FAMILIES]
+    """The architectures that run, and the stages whose methods run on them."""
+    return [{**asdict(family), "stages": list(family.stages)} for family in FAMILIES]
+
+
+def family_row(name: str) -> dict[str, Any] | None:
+    """The architecture of that name, None when there is none."""
+    return next((row for row in family_rows() if row["name"] == name), None)
 
 
 def model_row(name: str) -> dict[str, Any]:
