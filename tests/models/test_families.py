@@ -10,10 +10,13 @@ from torch import Tensor
 
 from tests.models.families import CELL, NAMES, QUESTION, Loaded, load, spans_of
 from tests.models.reference import encode, frames_of
+from tests.report.counting import counter
 from tests.support.checkpoints import random_pixels
 from tests.support.torchvision_shim import declare_operators, torchvision_or_skip
 from vtc_cli.models.contract import Cursor, Span
 from vtc_cli.models.registry import FAMILIES
+from vtc_cli.report import flops
+from vtc_cli.report.flops import Forwards
 
 declare_operators()
 GAP = 0.5  # seconds between frames
@@ -146,6 +149,20 @@ def test_captured_attention_is_in_raster_order(family: Loaded, monkeypatch: pyte
         received = raster
     for unit, expected in zip(units, received.view(2, tokens), strict=True):
         torch.testing.assert_close(unit.scores[layer], expected, atol=1e-6, rtol=1e-4)
+
+
+def test_counted_compute_equals_the_counter(family: Loaded) -> None:
+    """Four by four tokens, which windows of two by two tile. The counter does not see all of experts and recurrences."""
+    model, images = family.model, random_pixels(4, 4 * CELL, 4 * CELL)
+    geometry = model.geometry((4 * CELL, 4 * CELL), 16 * CELL**2)
+    with counter() as measured:
+        units = encode(model, frames_of(images), geometry)
+    assert measured.get_total_flops() == flops.tower(model.info.tower, Forwards.one(64, 0, logits=0) * 2)
+    if family.name in ("qwen3-vl", "qwen2-vl", "qwen2.5-vl"):
+        prefix, cache = Span.join([model.open(Cursor()), model.place(Cursor(9, video=9), units[0])]), family.cache()
+        with counter() as measured:
+            model.forward(prefix, cache)
+        assert measured.get_total_flops() == flops.decoder(model.info.decoder, Forwards.one(len(prefix), 0), "square")
 
 
 def processor_of(family: Loaded) -> Any:

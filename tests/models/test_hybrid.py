@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -157,7 +156,7 @@ def test_a_slab_without_a_layer_that_keeps_entries_is_refused() -> None:
         Slab(2, 8, recurrent=(0, 1))
 
 
-def test_projections_equal_the_counter(family: Loaded, tmp_path: Path) -> None:
+def test_projections_equal_the_counter(family: Loaded) -> None:
     """One row, whose recurrence the library computes without a matrix product; the convolution is not counted."""
     model, dims = family.model, family.model.info.decoder
     if family.name != "qwen3.5":

@@ -73,7 +73,7 @@ class Slab(Cache):
         whole = [RecurrentLayer() if number in recurrent else SlabLayer(capacity, axes) for number in range(layers)]
         self.blocks = [layer for layer in whole if isinstance(layer, SlabLayer)]
         self.states = [layer for layer in whole if isinstance(layer, RecurrentLayer)]
-        super().__init__(layers=whole)
+        super().__init__(layers=list(whole))
         self.capacity = capacity
         self.uneven = uneven
         self.rotation = rotation
