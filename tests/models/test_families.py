@@ -14,7 +14,9 @@ from tests.report.counting import counter
 from tests.support.checkpoints import random_pixels
 from tests.support.torchvision_shim import declare_operators, torchvision_or_skip
 from vtc_cli.models.contract import Cursor, Span
+from vtc_cli.models.device import Placement
 from vtc_cli.models.registry import FAMILIES
+from vtc_cli.models.sketch import sketch
 from vtc_cli.report import flops
 from vtc_cli.report.flops import Forwards
 
@@ -151,8 +153,46 @@ def test_captured_attention_is_in_raster_order(family: Loaded, monkeypatch: pyte
         torch.testing.assert_close(unit.scores[layer], expected, atol=1e-6, rtol=1e-4)
 
 
+def test_cached_keys_are_turned_back_to_what_was_projected(family: Loaded) -> None:
+    """Whatever the axes do, and however many of a key's columns turn."""
+    model, units = family.model, family.watch(random_pixels(4, 3 * CELL, 4 * CELL, seed=6))
+    span, dims, projected = Span.join(spans_of(model, units)), model.info.decoder, []
+    full = [layer for number, layer in enumerate(model._decoder.layers) if number not in dims.recurrent]
+
+    def keep(module: Any, _: Any, output: Tensor) -> None:
+        projected.append(output.reshape(len(span), dims.kv_heads, dims.head_dim).transpose(0, 1).clone())
+
+    hooks = [getattr(layer.self_attn, "k_norm", layer.self_attn.k_proj).register_forward_hook(keep) for layer in full]
+    cache, rotation = family.cache(), model.rotation()
+    model.forward(span, cache)
+    for hook in hooks:
+        hook.remove()
+    assert rotation is not None
+    assert rotation.axes == 3
+    held = [layer.keys[0] for layer in cache.layers if hasattr(layer, "keys")]  # type: ignore[union-attr]
+    assert len(held) == len(projected) == dims.cached
+    for keys, expected in zip(held, projected, strict=True):
+        raw = rotation.unrotate(keys, span.positions[:, None])
+        torch.testing.assert_close(raw, expected, atol=1e-5, rtol=1e-5)
+        assert (keys - expected).abs().max() > 0.5
+
+
+def test_a_plan_counts_the_rows_that_come(family: Loaded) -> None:
+    """Without the weights: prefix, words around a unit, question."""
+    model, units = family.model, family.watch(random_pixels(2, 3 * CELL, 4 * CELL), gap=12.5)
+    placement = Placement("cpu", "", "float32", "", "sdpa", "")
+    drawn = sketch(family.folder, placement, family.name, model.info.parameters)
+    assert drawn.info.decoder == model.info.decoder
+    assert drawn.info.tower == model.info.tower
+    assert drawn.info.kv_bytes_per_token == model.info.kv_bytes_per_token
+    assert drawn.geometry((1280, 720)) == model.geometry((1280, 720))
+    first, unit, last = spans_of(model, units)
+    assert (drawn.prefix(), drawn.question(QUESTION)) == (len(first), len(last))
+    assert drawn.around_unit(*units[0].span) + 12 == len(unit)
+
+
 def test_counted_compute_equals_the_counter(family: Loaded) -> None:
-    """Four by four tokens, which windows of two by two tile. The counter does not see all of experts and recurrences."""
+    """Four by four tokens, which windows of two by two tile. The counter sees experts and recurrences only in part."""
     model, images = family.model, random_pixels(4, 4 * CELL, 4 * CELL)
     geometry = model.geometry((4 * CELL, 4 * CELL), 16 * CELL**2)
     with counter() as measured:
