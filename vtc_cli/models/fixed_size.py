@@ -41,14 +41,16 @@ class FixedSize(Preprocessor):
 
     def configured(self, config: Mapping[str, Any], source: Path) -> FixedSize:
         """With a folder's settings. Raises MachineError when they contradict the tower's size."""
-        code = int(config.get("resample", {name: code for code, name in _RESAMPLE.items()}[self.resample]))
+        code = config.get("resample")
+        code = {name: code for code, name in _RESAMPLE.items()}[self.resample] if code is None else int(code)
         refused = [key for key in ("do_resize", "do_rescale", "do_normalize") if config.get(key) is False]
         if self.fit == "crop" and config.get("do_center_crop") is False:
             refused.append("do_center_crop")
         if refused or code not in _RESAMPLE:
             what = f"{refused[0]}=false" if refused else f"resample={code}"
             raise MachineError(f"{source} asks for {what}, which is not supported.", "Use the checkpoint as published.")
-        if self.fit == "crop" and config.get("do_pad"):
+        # Where pictures are cut into tiles, it is those that are padded.
+        if self.fit == "crop" and config.get("do_pad") and not config.get("image_grid_pinpoints"):
             raise MachineError(f"{source} asks for do_pad, which is not supported.", "Use the checkpoint as published.")
         sides = self._sides(config)
         if sides - {self.side}:

@@ -24,7 +24,7 @@ from vtc_cli.models.towers import PictureTower, block_means
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-INTRO = "You are provided the following series of frames from a video.\n"
+INTRO = words.DEFAULT_VIDEO_INTRO.replace("{frame_count} ", "").replace("{video_duration} [H:MM:SS] ", "")
 _MARK, _GLOBAL = "<fake_token_around_image>", "<global-img>"
 
 
