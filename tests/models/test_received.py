@@ -43,6 +43,7 @@ def test_scores_equal_the_full_attention_maps(
     model: Qwen3VL, folder: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(received._CHUNK_VALUES, "cpu", chunk)
+    monkeypatch.setattr(received, "_LEAST_ROWS", 1)
     images = random_pixels(6, 48, 64)
     geometry = model.geometry((64, 48), 64 * 48)
     units = encode(model, frames_of(images), geometry, capture=(4, 2))

@@ -28,12 +28,10 @@ def test_column_means_equal_the_dense_ones(lengths: list[int], equal: bool, chun
     lengths = [lengths[0]] * len(lengths) if equal else lengths
     generator = torch.Generator().manual_seed(seed)
     query, key = (3 * torch.randn(sum(lengths), 3, 8, generator=generator) for _ in range(2))
-    before = dict(received._CHUNK_VALUES)
-    try:
-        received._CHUNK_VALUES["cpu"] = chunk
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(received._CHUNK_VALUES, "cpu", chunk)
+        patch.setattr(received, "_LEAST_ROWS", 1 + seed % 3)
         found = column_means(query, key, lengths, 0.4)
-    finally:
-        received._CHUNK_VALUES.update(before)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, dense(query, key, lengths, 0.4).float(), atol=1e-6, rtol=1e-4)
     sums = [float(part.sum()) for part in found.split(lengths)]
@@ -79,10 +77,15 @@ def test_no_chunk_is_larger_than_its_bound(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(torch, "bmm", watched)
     monkeypatch.setitem(received._CHUNK_VALUES, "cpu", 1000)
+    monkeypatch.setattr(received, "_LEAST_ROWS", 1)
     column_means(torch.randn(90, 2, 4), torch.randn(90, 2, 4), [30, 30, 30], 1.0)
     column_means(torch.randn(90, 2, 4), torch.randn(90, 2, 4), [90], 1.0)
     assert max(sizes) <= 1000
     assert max(sizes) > 500
+    sizes.clear()
+    monkeypatch.setattr(received, "_LEAST_ROWS", 40)  # of a large picture: so many rows of one head, whatever the bound
+    column_means(torch.randn(90, 2, 4), torch.randn(90, 2, 4), [90], 1.0)
+    assert max(sizes) == 40 * 90
 
 
 def window_tower(depth: int = 3) -> Any:
