@@ -39,8 +39,8 @@ def test_what_was_asked_for_is_taken_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"asked": 9}, "budget of 9 entries is smaller than one unit of 10 rows x 100 bytes = 1,000 bytes"),
-        ({"asked": Bytes(950)}, "950 bytes / 100 per entry = 9 entries"),
+        ({"asked": 9}, "budget of 9 entries is smaller than one unit of 10 entries"),
+        ({"asked": Bytes(950)}, "9 entries of 100 bytes each is smaller than one unit of 10"),
         ({"free": 4_000}, "budget of 0 entries (25% of 0.0 GB free on cpu)"),
         ({"free": 10**9, "turn": 975}, "context of 1,000"),
     ],

@@ -34,7 +34,7 @@ SHORT = Settings(max_new_tokens=3)
 
 def divided(budget: object, units: int | None = 50, **asked: Any) -> tuple[dict[str, Chosen], Split]:
     """The split over a video of `units` units of 180 tokens with a tag of 2 rows."""
-    wanted = Settings(budget=parse_budget(budget), **asked)
+    wanted = Settings(budget=None if budget is None else parse_budget(budget), **asked)
     model = SmallLM(grid=(12, 15), tag=TAG)
     sampling = SamplingPlan(1.0, 0.0, None, units, None)
     methods, split = split_budget(methods_of(wanted), wanted, model, (15, 12), sampling)
@@ -161,7 +161,7 @@ def test_a_share_is_as_good_as_a_number(make: Any) -> None:
 @pytest.mark.parametrize(
     ("budget", "method", "problem"),
     [
-        (2, ("uniform",), r"cache budget of 2 entries is smaller than one unit of 3 entries \(1 tokens and 2 around"),
+        (2, ("uniform",), r"cache budget of 2 entries is smaller than one unit of 3 entries \(1 token and 2 around"),
         (61, ("uniform:retain=1/3",), "smaller than one unit of 62 entries"),
         (181, (), "smaller than one unit of 182 entries"),
         (181, ("evs:first=whole",), "smaller than one unit of 182 entries"),
@@ -174,6 +174,20 @@ def test_a_share_is_as_good_as_a_number(make: Any) -> None:
 def test_contradictions_are_usage_errors(budget: object, method: tuple[str, ...], problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
         divided(budget, method=method)
+
+
+@pytest.mark.parametrize(
+    ("method", "budget", "hint"),
+    [
+        ("window:budget=5", None, "raise budget of window to 182 or more"),
+        ("infinipot-v:memory=1kB", None, f"raise memory of infinipot-v to {182 * EACH}B or more"),
+        ("window", 5, "raise --budget to 182 or more"),
+    ],
+)
+def test_the_refusal_names_the_option_that_was_given(method: str, budget: object, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        divided(budget, method=(method,))
+    assert hint in (caught.value.hint or "")
 
 
 def test_they_are_found_before_the_model_is_loaded(model: Any, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:

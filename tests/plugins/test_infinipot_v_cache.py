@@ -131,7 +131,7 @@ def test_the_budget_in_entries_or_bytes(spec: str) -> None:
 
 def test_a_budget_below_one_unit_is_refused() -> None:
     session = Session(SmallLM(grid=(4, 4)), cache="infinipot-v:budget=16")
-    with pytest.raises(UsageError, match="smaller than one unit of 17 rows"):
+    with pytest.raises(UsageError, match="smaller than one unit of 17 entries"):
         session.watch(film(1))
 
 
@@ -288,7 +288,7 @@ def test_pruned_units_of_changing_places_keep_their_shares(model: VideoLM) -> No
 
 def test_official_pooling_of_pruned_units_is_refused_with_the_reason(model: VideoLM) -> None:
     for beside in ({"pruner": "uniform:retain=1/2"}, {"layers": "fastv:layer=1"}):
-        with pytest.raises(UsageError, match="needs units with all their rows, as it is set, and (Uniform|FastV)"):
+        with pytest.raises(UsageError, match=r"needs units with all their rows, as it is set, and (Uniform|FastV)"):
             session_of(model, "infinipot-v:pooling=official,align=packed", **beside)
     whole = session_of(model, "infinipot-v:pooling=official,align=packed")
     whole.watch(pictures(60))

@@ -61,11 +61,12 @@ def allow(
             "lower --max-new-tokens or --pixels",
         )
     if asked is not None:
-        entries = int(asked) // each if isinstance(asked, Bytes) else int(asked)
+        entries, in_bytes = entries_of(asked, each), isinstance(asked, Bytes)
         if entries * each > MOST_BYTES:
             raise UsageError(f"a cache budget of {entries:,} entries is beyond any machine", "lower --budget")
-        what = f"{int(asked):,} bytes / {each:,} per entry = {entries:,} entries" if isinstance(asked, Bytes) else ""
-        return _checked(Allowance(entries, entries * each, "asked for"), unit, each, what)
+        if entries < unit:
+            raise below_one_unit(entries, unit, each, in_bytes=in_bytes)
+        return Allowance(entries, entries * each, "asked for")
     free = free_bytes(info.device) if free is None else free
     share = CPU_SHARE if info.device.startswith("cpu") else ACCELERATOR_SHARE
     fits = max(0, int(free * share) // each - prefix - turn)
@@ -76,7 +77,38 @@ def allow(
         needed = None if count is None else max(1, count) * (unit + ROWS_MARGIN)
         if needed is not None and needed < entries:
             entries, reason = needed, why
-    return _checked(Allowance(entries, entries * each, reason), unit, each, reason)
+    if entries < unit:
+        raise below_one_unit(entries, unit, each, why=reason)
+    return Allowance(entries, entries * each, reason)
+
+
+def entries_of(asked: int, each: int) -> int:
+    """A budget in entries of `each` bytes; `asked` is a number of entries, or `Bytes`."""
+    return asked // each if isinstance(asked, Bytes) else int(asked)
+
+
+def below_one_unit(
+    entries: int,
+    unit: int,
+    each: int,
+    *,
+    in_bytes: bool = False,
+    why: str = "",
+    parts: str = "",
+    option: str = "--budget",
+    thinner: str = "prune with -m uniform",
+) -> UsageError:
+    """The refusal of a budget that does not hold one unit of `unit` entries.
+
+    in_bytes: whether it was given so. why: where it comes from, if nobody asked for it. parts: what the unit consists
+    of. option: what the user would raise. thinner: how a unit could take fewer entries.
+    """
+    held = f"{entries:,} entries" + (f" of {each:,} bytes each" if in_bytes else f" ({why})" if why else "")
+    need = f"{unit * each}B" if in_bytes else f"{unit}"
+    return UsageError(
+        f"the cache budget of {held} is smaller than one unit of {unit:,} entries{f' ({parts})' if parts else ''}",
+        f"raise {option} to {need} or more, lower --pixels, or {thinner}",
+    )
 
 
 def one_budget(session: int | None, policy: int) -> int | None:
@@ -96,16 +128,6 @@ def one_budget(session: int | None, policy: int) -> int | None:
 
 def _shown(amount: int) -> str:
     return f"{amount:,} bytes" if isinstance(amount, Bytes) else f"{amount:,}"
-
-
-def _checked(allowance: Allowance, unit: int, each: int, what: str) -> Allowance:
-    if allowance.entries < unit:
-        raise UsageError(
-            f"the cache budget of {allowance.entries:,} entries{f' ({what})' if what else ''} is smaller than one unit "
-            f"of {unit:,} rows x {each:,} bytes = {unit * each:,} bytes",
-            f"raise --budget to {unit:,} or more, lower --pixels, or prune with -m uniform",
-        )
-    return allowance
 
 
 def free_bytes(device: str) -> int:

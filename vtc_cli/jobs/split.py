@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
+from vtc_cli.engine.budget import below_one_unit, entries_of
 from vtc_cli.errors import UsageError
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.methods.options import Bytes, values
@@ -66,7 +67,7 @@ def split_budget(
     if not amount:
         return methods, None
     info = shape.info
-    entries = amount // info.kv_bytes_per_token if isinstance(amount, Bytes) else amount
+    entries = entries_of(amount, info.kv_bytes_per_token)
     units = None if sampling.frames is None else -(-sampling.frames // info.frames_per_unit)
     tokens = shape.geometry(size, settings.pixels).tokens
     last = sampling.start + max(0, (units or 1) - 1) * info.frames_per_unit / sampling.fps
@@ -91,7 +92,9 @@ def split_budget(
         methods["pruner"] = pruner
     first = max(kept, _first(pruner, tokens)) if pruner is not None else kept
     if entries < first + around:
-        _refuse(entries, first, around, info.kv_bytes_per_token, isinstance(amount, Bytes), pruner)
+        option = _budget_option(methods["cache"]) if settings.budget is None else "--budget"
+        each, in_bytes = info.kv_bytes_per_token, isinstance(amount, Bytes)
+        raise _refusal(methods, entries, first, around, each, in_bytes, option)
     if settings.budget is None:
         return methods, None
     return methods, Split(entries, tokens, kept, around, entries // (kept + around), units, reason)
@@ -174,13 +177,21 @@ def _around(shape: VideoLM | Sketch, span: tuple[float, float]) -> int:
     return len(shape.place(Cursor(), Unit(0, span, row, (1, 1)))) - 1
 
 
-def _refuse(entries: int, kept: int, around: int, each: int, in_bytes: bool, pruner: Chosen | None) -> None:
-    unit = kept + around
-    what = f"{unit:,} entries ({kept:,} tokens and {around:,} around them)"
-    need = f"{unit * each:,}B" if in_bytes else f"{unit:,}"
-    held = f"{entries:,} entries" + (f" of {each:,} bytes each" if in_bytes else "")
-    other = "give the pruner fewer tokens" if pruner is not None else "prune with -m uniform"
-    raise UsageError(
-        f"the cache budget of {held} is smaller than one unit of {what}",
-        f"raise --budget to {need} or more, lower --pixels, or {other}",
+def _refusal(
+    methods: Mapping[str, Chosen], entries: int, kept: int, around: int, each: int, in_bytes: bool, option: str
+) -> UsageError:
+    return below_one_unit(
+        entries,
+        kept + around,
+        each,
+        in_bytes=in_bytes,
+        parts=f"{kept:,} token{'s' * (kept != 1)} and {around:,} around",
+        option=option,
+        thinner="give the pruner fewer tokens" if "pruner" in methods else "prune with -m uniform",
     )
+
+
+def _budget_option(policy: Chosen) -> str:
+    """The option of a cache policy in which its budget was given."""
+    sizes = [item.name for item in fields(policy.method) if item.metadata.get("bytes")]
+    return next(f"{name} of {policy.name}" for name in sizes if getattr(policy.method, name))
