@@ -14,16 +14,15 @@ import torch
 from torch import Tensor
 
 from vtc_cli.engine.budget import ROWS_MARGIN, Allowance, allow
-from vtc_cli.engine.heap import give_back
+from vtc_cli.engine.cache_needs import rotation_for
+from vtc_cli.engine.heap import give_back, memory
 from vtc_cli.engine.layering import Kind, Layering
 from vtc_cli.engine.meter import Meter
-from vtc_cli.engine.prune import needs_of
 from vtc_cli.engine.question_attention import QuestionAttention
 from vtc_cli.engine.slab import Mark, Slab
-from vtc_cli.errors import MachineError, UsageError, VtcError
+from vtc_cli.errors import UsageError, VtcError
 from vtc_cli.methods.stages import CachePolicy, LayerView
 from vtc_cli.models.contract import Cursor, Span, Unit, VideoLM
-from vtc_cli.models.rotary import Rotation
 
 Placed = tuple[Unit, Span]
 
@@ -61,7 +60,7 @@ class Context:
         self._most_units = policy.most_units() if policy else None
         self._units_held = 0
         self._dropped = [0] * model.info.decoder.cached
-        self._rotation, self._numbering = _rotation(policy, model, layering is not None)
+        self._rotation, self._numbering = rotation_for(policy, model, layering is not None)
         self._asked = asked
         self._expected = expected
         self._turn = turn
@@ -277,32 +276,5 @@ class Context:
             self._forget_above = 2 * len(self.times) + 1024
 
 
-def _rotation(policy: CachePolicy | None, model: VideoLM, layered: bool) -> tuple[Rotation | None, bool]:
-    """How keys are rotated, if the policy needs to know, and whether entries may be numbered by slot.
-
-    They may not where a picture's rows share positions (M-RoPE), nor where layers hold different numbers of entries.
-    """
-    needs = needs_of(policy, model.info) if policy else frozenset()
-    if not needs & {"unrotated", "slots"}:
-        return None, False
-    rotation = model.rotation()
-    numbering = "slots" in needs and rotation is not None and rotation.axes == 1 and not layered
-    return (rotation if numbering or "unrotated" in needs else None), numbering
-
-
 def _nothing(view: LayerView) -> Tensor:
     return torch.empty((view.unit.shape[0], 0), dtype=torch.int64, device=view.unit.device)
-
-
-@contextmanager
-def memory(doing: str) -> Iterator[None]:
-    """Turn an allocator's failure into an error that says what was being done."""
-    try:
-        yield
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            raise MachineError(
-                f"out of memory: {doing}: {str(error).splitlines()[0]}",
-                "lower --budget, --chunk or --pixels, or use --dtype bfloat16",
-            ) from error
-        raise

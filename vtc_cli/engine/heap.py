@@ -1,11 +1,16 @@
-"""Give freed memory back to the system, so that what a long video needs is what it is seen to take."""
+"""Memory that runs out is said so; memory that is free goes back to the system, so that none is seen to be held."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
+
+import torch
+
+from vtc_cli.errors import MachineError
 
 
 @cache
@@ -28,3 +33,17 @@ def give_back() -> None:
     trim = _trim()
     if trim is not None:
         trim(0)
+
+
+@contextmanager
+def memory(doing: str) -> Iterator[None]:
+    """Turn an allocator's failure into an error that says what was being done."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise MachineError(
+                f"out of memory: {doing}: {str(error).splitlines()[0]}",
+                "lower --budget, --chunk or --pixels, or use --dtype bfloat16",
+            ) from error
+        raise

@@ -10,7 +10,8 @@ import torch
 from vtc_cli.engine.answer import Answer
 from vtc_cli.engine.budget import Allowance, one_budget
 from vtc_cli.engine.cache_needs import check_cache_policy
-from vtc_cli.engine.context import Context, Placed, memory
+from vtc_cli.engine.context import Context, Placed
+from vtc_cli.engine.heap import memory
 from vtc_cli.engine.held import Held, held_units
 from vtc_cli.engine.layering import Layering
 from vtc_cli.engine.meter import Meter
