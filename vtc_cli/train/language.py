@@ -28,7 +28,7 @@ from vtc_cli.train.world.questions import SHORT_SKILLS, SKILLS
 from vtc_cli.train.world.scoring import TOLERANCE
 
 LETTERS = "ABCD"
-LETTERED = 0.3  # share of the questions with a closed list of answers that are asked as multiple choice
+LETTERED = 0.2  # share of the questions with a closed list of answers that are asked as multiple choice
 SCENE = 8.0  # seconds; longer shots would leave things no room to move
 # Units per film -> how often, and films of one unit for which a step has room: early, later, at the end.
 COURSES: tuple[tuple[float, dict[int, float]], ...] = (
@@ -39,7 +39,8 @@ COURSES: tuple[tuple[float, dict[int, float]], ...] = (
 CHOICE = "choice"  # what multiple choice is called in the log, whatever the skill
 KINDS = (*SKILLS, CHOICE)
 EASY = ("colour", "shape", "exists", "motion", "digit", "word", "absent", "relevance")  # learnt in the first third
-REHEARSED = (0.32, 0.45)  # from this share of the steps on, a film is asked an easy skill with this probability
+DENSE = (("describe", 0.45), ("json", 0.15))  # a description teaches more per token than any question: asked as often
+REHEARSED = (0.2, 0.45)  # from this share of the steps on, a film is asked an easy skill with this probability
 Spans = list[tuple[float, float]]
 
 
@@ -116,7 +117,11 @@ def _exchanges(
 ) -> list[Exchange]:
     """As many questions as fit into `room` tokens, at least one."""
     found: list[Exchange] = []
-    for question in ask_some(film, rng, 40, skills=skills) or ask_some(film, rng, 40):
+    dense = tuple(skill for skill, share in DENSE if rng.random() < share)
+    others = tuple(skill for skill in skills if skill not in dict(DENSE))
+    for question in [*ask_some(film, rng, 2, skills=dense), *ask_some(film, rng, 40, skills=others)] or ask_some(
+        film, rng, 40
+    ):
         answer = _answer(question, tags, offset)
         if answer is None:
             continue

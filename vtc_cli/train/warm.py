@@ -9,6 +9,9 @@ import torch
 
 from vtc_cli.errors import MachineError
 
+NEVER_USED = "ÿ"  # how byte-level BPE spells the byte 0xFF
+COLLAPSED = 0.8  # cosine with it from which an embedding counts as never learnt
+
 
 def warm_start(model: Any, run: Path, checkpoint: Path) -> None:
     """Copy the weights of a checkpoint folder of the same shape into `model`, in place.
@@ -36,8 +39,13 @@ def warm_start(model: Any, run: Path, checkpoint: Path) -> None:
     model.load_state_dict({name: value.float() for name, value in weights.items()}, strict=False)
     new = _vocabulary(run)
     embeddings = model.model.language_model.embed_tokens.weight
-    shared = sorted(set(old) & set(new))
+    # Tokens that no text of the first training had were all pushed the same way, into one vector: like the byte that
+    # UTF-8 never has. Learning to tell them apart again takes longer than beginning anew.
+    likeness = torch.cosine_similarity(table.float(), table[old[NEVER_USED]].float()[None])
+    shared = sorted(token for token in set(old) & set(new) if likeness[old[token]] < COLLAPSED)
     with torch.no_grad():
+        spread = table[[old[token] for token in shared]].float().std()
+        embeddings.normal_(0.0, float(spread), generator=torch.Generator().manual_seed(0))
         embeddings[[new[token] for token in shared]] = table[[old[token] for token in shared]].float()
 
 
