@@ -45,11 +45,11 @@ def test_second_question_counts_watching_again_but_not_the_first_question() -> N
     ask(meter, 5, 3)
     before = deepcopy(meter.sums)
     ask(meter, 7, 2)
-    work = measured.work(meter.sums, before, method=99)
+    work = measured.work(meter.sums, before)
     assert work.prefill == measured.work(before).prefill
     assert work.question == Forwards.one(7, 28)
     assert work.decode == Forwards.one(1, 35)
-    assert work.method == 99
+    assert work.method is None
 
 
 def test_seconds_that_nobody_took_are_none() -> None:

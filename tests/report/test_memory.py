@@ -44,6 +44,24 @@ def test_new_lifetime_peak_between_readings_is_not_missed() -> None:
     assert use.rss_lifetime_peak == use.rss_peak
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere the system's count cannot be begun anew")
+def test_a_peak_between_readings_is_not_missed_after_a_larger_video() -> None:
+    watch = MemoryWatch()
+    del (larger := [touched(256 << 20)])[:]
+    before = watch.use()
+    watch.begin()
+    held = touched(96 << 20)
+    del held
+    use, start = watch.use(), resident()
+    assert use.rss_peak is not None
+    assert start is not None
+    assert before.rss_peak is not None
+    assert start + (64 << 20) < use.rss_peak < before.rss_peak - (64 << 20)
+    assert use.rss_lifetime_peak is not None
+    assert use.rss_lifetime_peak >= before.rss_peak
+    assert larger == []
+
+
 def test_begin_forgets_peaks_but_keeps_the_baseline() -> None:
     watch = MemoryWatch()
     held = touched(128 << 20)

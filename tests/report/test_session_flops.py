@@ -16,7 +16,14 @@ from vtc_cli.report import flops, measured
 
 @pytest.mark.parametrize(
     ("pruner", "layers"),
-    [(None, None), ("uniform:retain=1/2", None), (None, "fastv:layer=1"), ("uniform:retain=2/3", "fastv:retain=1/4")],
+    [
+        (None, None),
+        ("uniform:retain=1/2", None),
+        (None, "fastv:layer=1"),
+        ("uniform:retain=2/3", "fastv:retain=1/4"),
+        ("hiprune:retain=1/2", None),
+        ("visionzip:contextual=0,retain=3/4", "fastv:layer=1"),
+    ],
 )
 def test_reported_work_equals_counted_work(tmp_path: Path, pruner: str | None, layers: str | None) -> None:
     model = load_model(str(random_qwen3_vl(tmp_path / "model", layers=4)), device="cpu", dtype="float32")
@@ -30,13 +37,15 @@ def test_reported_work_equals_counted_work(tmp_path: Path, pruner: str | None, l
     with counter() as watching:
         session = Session(model, pruner=pruner, layers=layers, cache="window", budget=64, chunk=2, evidence=False)
         session.watch(frames)
-    watched = measured.work(session.meter.sums, routed=session.meter.routed)
+    captured = (tower, len(session.captured))
+    watched = measured.work(session.meter.sums, captured=captured, routed=session.meter.routed)
+    assert (watched.method is not None) == (pruner is not None and not pruner.startswith("uniform"))
     assert (watched.layers is not None) == (watched.prefill.spared_rows > 0) == (layers is not None)
     assert session.meter.counts["units"] == 4
     assert session.evicted > 0
     assert watching.get_total_flops() == flops.tower(tower, watched.vision) + flops.decoder(
         dims, watched.prefill, "square"
-    ) + (watched.layers.flops if watched.layers else 0)
+    ) + (watched.layers.flops if watched.layers else 0) + (watched.method or 0)
 
     before, routed = deepcopy(session.meter.sums), deepcopy(session.meter.routed)
     with counter() as asking:

@@ -128,6 +128,11 @@ class Session:
         return self.meter.counts["evicted"]
 
     @property
+    def captured(self) -> tuple[int, ...]:
+        """Vision layers (1-based) whose received attention is read for the pruner."""
+        return self._pruning.capture
+
+    @property
     def units(self) -> int:
         """Units taken in so far, a cut one not among them."""
         return self._context.units

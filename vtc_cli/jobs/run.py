@@ -173,8 +173,8 @@ class Runner:
         )
 
     def _sampling(self, info: ClipInfo) -> SamplingPlan:
-        settings = self.settings
-        return plan_sampling(info, settings.fps, settings.max_frames, settings.start, settings.end)
+        wanted = self.settings
+        return plan_sampling(info, wanted.fps, wanted.max_frames, wanted.start, wanted.end)
 
     def _take(self, model: VideoLM) -> None:
         from vtc_cli.report.memory import MemoryWatch
@@ -187,8 +187,7 @@ class Runner:
         from vtc_cli.engine.session import Session
         from vtc_cli.video import prefetch
 
-        model, settings = self._loaded(), self.settings
-        began = time.perf_counter()
+        model, settings, began = self._loaded(), self.settings, time.perf_counter()
         plan = self._sampling(clip.info)
         geometry = model.geometry(clip.info.size, settings.pixels)
         chunk = settings.chunk or default_chunk(model.info.device)
@@ -245,7 +244,7 @@ class Runner:
         from vtc_cli.report import measured
         from vtc_cli.report.record import build_record
 
-        settings, session = self.settings, watched.session
+        settings, session, info = self.settings, watched.session, self._loaded().info
         before, routed = copy.deepcopy(session.meter.sums), copy.deepcopy(session.meter.routed)
         self.events.asking(question)
         answer = session.ask(
@@ -263,14 +262,20 @@ class Runner:
             asked=Asked(question.text, question.choices, question.id),
             settings=self._plain,
             clip=clip.info,
-            model=self._loaded().info,
-            sampling=watched.sampling(self._loaded().info.frames_per_unit),
-            methods=method_facts(watched.methods, self._loaded().info),
+            model=info,
+            sampling=watched.sampling(info.frames_per_unit),
+            methods=method_facts(watched.methods, info),
             cache=watched.cache(answer),
             outcome=outcome(answer),
             damage=clip.damage,
             counts=measured.counts(session.meter.counts, answer.counts),
-            work=measured.work(session.meter.sums, before, routed=session.meter.routed, routed_before=routed),
+            work=measured.work(
+                session.meter.sums,
+                before,
+                captured=(info.tower, len(session.captured)),
+                routed=session.meter.routed,
+                routed_before=routed,
+            ),
             seconds=measured.seconds(
                 watched.stage_seconds,
                 answer.seconds,

@@ -129,8 +129,8 @@ class Work:
     """What FLOPs are counted from.
 
     vision: segments of patches through the tower. prefill: forwards that appended units; question: those of the
-    question's rows; decode: those of the answer's tokens. method: FLOPs of the methods themselves, None when they
-    do not say. layers: None without a layer policy.
+    question's rows; decode: those of the answer's tokens. method: FLOPs of reading attention in the vision tower for
+    a pruner, None without one that asks. layers: None without a layer policy.
     """
 
     vision: Forwards

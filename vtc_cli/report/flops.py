@@ -141,6 +141,12 @@ def tower(dims: TowerDims, work: Forwards) -> int:
     return embedding + dims.layers * (projections + mlp) + attention + (1 + dims.deep) * merger
 
 
+def received(dims: TowerDims, work: Forwards, layers: int) -> int | None:
+    """FLOPs of reading the attention received in `layers` layers of a tower that see whole units: the scores a second
+    time, and their sums over queries. None where nobody asks for any."""
+    return layers * 2 * work.square * (dims.hidden + dims.heads) if layers else None
+
+
 def one_shot(dims: DecoderDims, rows: int) -> int:
     """FLOPs of prefilling `rows` at once with nothing evicted, output layer on the last row (causal)."""
     return decoder(dims, Forwards.one(rows, 0))

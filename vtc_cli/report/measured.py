@@ -11,10 +11,11 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from vtc_cli.report.facts import Counts, LayerWork, Seconds, Work
-from vtc_cli.report.flops import Forwards
+from vtc_cli.report.flops import Forwards, received
 
 if TYPE_CHECKING:
     from vtc_cli.engine.meter import Routed
+    from vtc_cli.models.contract import TowerDims
 
 Sums = Mapping[str, Mapping[str, int]]  # kind of forward -> what `Forwards` holds, and how many there were
 
@@ -37,22 +38,24 @@ def counts(session: Mapping[str, int], answer: Mapping[str, int]) -> Counts:
 def work(
     now: Sums,
     before: Sums | None = None,
-    method: int | None = None,
     *,
+    captured: tuple[TowerDims, int] | None = None,
     routed: Mapping[str, Routed] | None = None,
     routed_before: Mapping[str, Routed] | None = None,
 ) -> Work:
     """What one answer's FLOPs are counted from.
 
     now: `Meter.sums` after the answer; before: a deep copy from just before the question, None for the first one.
+    captured: the tower, and in how many of its layers attention was read for a pruner.
     routed, routed_before: `Meter.routed` at the same moments.
     """
+    vision = _forwards(now, None, "vision")
     return Work(
-        vision=_forwards(now, None, "vision"),
+        vision=vision,
         prefill=_forwards(now, None, "prefill"),
         question=_forwards(now, before, "question"),
         decode=_forwards(now, before, "decode"),
-        method=method,
+        method=received(captured[0], vision, captured[1]) if captured else None,
         layers=_layer_work(routed, routed_before or {}) if routed else None,
     )
 

@@ -23,9 +23,9 @@ class Sample:
 class MemoryUse:
     """Bytes. None: not measured.
 
-    rss_after_load: resident set when the model had been loaded. rss_peak: the largest since `begin`; exact when
-    the process reached a new lifetime peak, otherwise the largest reading. rss_lifetime_peak: as the system counts it,
-    loading included. gpu_after_load, gpu_peak, gpu_reserved_peak: CUDA's allocator. mps_peak: the largest reading of
+    rss_after_load: resident set when the model had been loaded. rss_peak: the largest since `begin`; exact on Linux,
+    and where the process reached a new lifetime peak, otherwise the largest reading. rss_lifetime_peak: as the system
+    counts it, loading included. gpu_after_load, gpu_peak, gpu_reserved_peak: CUDA's allocator. mps_peak: the largest reading of
     the driver's allocation. timeline: readings over the video, evenly thinned.
     """
 
@@ -60,6 +60,7 @@ class MemoryWatch:
         """Start a video: forget earlier peaks and readings, keep the baseline."""
         self._rss_peak = resident()
         self._lifetime_before = lifetime_peak()
+        self._exact = _restart_peak()
         self._mps_peak = _mps_allocated(self.device)
         self._timeline: list[Sample] = []
         self._stride = 1
@@ -85,8 +86,9 @@ class MemoryWatch:
         """What was used since `begin`."""
         rss = _largest(self._rss_peak, resident())
         lifetime = lifetime_peak()
-        if lifetime is not None and self._lifetime_before is not None and lifetime > self._lifetime_before:
-            rss = _largest(rss, lifetime)  # the process never was larger, so its peak lies after `begin`
+        before = self._lifetime_before
+        if self._exact or (lifetime is not None and before is not None and lifetime > before):
+            rss = _largest(rss, _counted_peak())  # counted from `begin`, or never larger before it
         timeline = list(self._timeline)
         if self._last is not None and (not timeline or timeline[-1] is not self._last):
             timeline.append(self._last)
@@ -113,8 +115,31 @@ def resident() -> int | None:
         return None
 
 
+# The system's count is the process's own, so what a new count wipes from it has to be remembered for the process.
+_wiped_peaks: list[int] = []
+
+
 def lifetime_peak() -> int | None:
     """The largest resident set this process ever had, bytes; None where the system does not count it (Windows)."""
+    return _largest(_counted_peak(), *_wiped_peaks)
+
+
+def _restart_peak() -> bool:
+    """Have the system count the peak anew; False where it cannot. So videos watched in one process do not share one."""
+    if not sys.platform.startswith("linux"):
+        return False
+    before = _counted_peak()
+    try:
+        with open("/proc/self/clear_refs", "w") as control:
+            control.write("5")
+    except OSError:  # a sandbox without it
+        return False
+    _wiped_peaks[:] = [value for value in (_largest(before, *_wiped_peaks),) if value is not None]
+    return True
+
+
+def _counted_peak() -> int | None:
+    """Since the process began, or since the count was begun anew."""
     if sys.platform == "win32":
         return None
     import resource
