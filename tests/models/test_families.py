@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 import torch
 from torch import Tensor
@@ -12,6 +14,7 @@ from tests.models.families import CELL, NAMES, QUESTION, Loaded, load, spans_of
 from tests.models.reference import encode, frames_of
 from tests.report.counting import counter
 from tests.support.checkpoints import random_pixels
+from tests.support.clips import write_clip
 from tests.support.torchvision_shim import declare_operators, torchvision_or_skip
 from vtc_cli.models.contract import Cursor, Span
 from vtc_cli.models.device import Placement
@@ -247,6 +250,19 @@ def test_ids_and_patches_equal_the_processors(family: Loaded, count: int) -> Non
         seconds = float(theirs["second_per_grid_ts"][0])
         positions = torch.cat([span.positions for span in spans], 1)
         assert torch.equal(positions, family.positions(theirs["input_ids"][0], units, seconds))
+
+
+def test_frames_of_a_file_give_the_video_processors_patches(family: Loaded, tmp_path: Path) -> None:
+    processor = processor_of(family).video_processor
+    with av.open(str(write_clip(tmp_path / "clip.mp4", seconds=1.0, size=(180, 100)))) as container:
+        pictures = [torch.from_numpy(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+    images, budget = torch.stack(pictures[:4]).permute(0, 3, 1, 2), 20 * CELL**2
+    whole = 4 if family.tagged else 1
+    limits = {"shortest_edge": 2 * 16 * 16 * whole, "longest_edge": budget * whole}
+    theirs = processor(
+        videos=[images], size=limits, do_sample_frames=False, cap_pixels_per_frame=False, return_tensors="pt"
+    )
+    assert torch.equal(prepared(family, images, budget), theirs["pixel_values_videos"])
 
 
 @pytest.mark.parametrize("size", [(90, 70), (64, 48), (33, 200), (320, 181), (9, 80), (300, 40)])

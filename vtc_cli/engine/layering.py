@@ -53,7 +53,10 @@ def layers_acted_at(policy: LayerPolicy, info: ModelInfo, name: str | None = Non
     if needs:
         raise UsageError(f"{called} needs `{min(needs)}`, which a layer policy cannot be given")
     if why := cannot(info.family, "layers"):
-        raise UsageError(f"{called} is a layer policy, and the {info.family} family runs none: {why}")
+        raise UsageError(
+            f"{called} is a layer policy, and the {info.family} family runs none: {why}",
+            "leave it out, or prune tokens before the decoder instead",
+        )
     layers = info.decoder.layers
     acts = frozenset(policy.acts_at(layers))
     beyond = sorted(acts - set(range(layers)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vtc_cli.errors import MachineError, UsageError
-from vtc_cli.models.catalog import RECOMMENDED, TINY_FOLDER, ModelFacts, catalog, facts_of
+from vtc_cli.models.catalog import PUBLISHED, RECOMMENDED, TINY_FOLDER, ModelFacts, catalog, facts_of
 from vtc_cli.models.registry import FAMILIES, TINY
 
 
@@ -42,7 +42,7 @@ def find_facts(name: str, revision: str | None = None) -> ModelFacts:
         raise UsageError("the name of the model is empty", "`vtc models` lists what runs")
     if name == TINY:
         return facts_of(TINY_FOLDER, TINY)
-    for facts in RECOMMENDED:
+    for facts in (*RECOMMENDED, *PUBLISHED):
         if facts.id == name:
             return facts
     folder = checkpoint_folder(name, revision)
@@ -57,7 +57,7 @@ def checkpoint_folder(name: str, revision: str | None = None) -> Path:
         return Path(folder)
     if cached := cached_folder(name, revision):
         return cached
-    known = [TINY, *(facts.id for facts in RECOMMENDED)]
+    known = [TINY, *(facts.id for facts in (*RECOMMENDED, *PUBLISHED))]
     close = difflib.get_close_matches(name, [other for other in known if other != name], n=1, cutoff=0.8)
     if "/" not in name or name.startswith((".", "/", "~")):
         raise UsageError(

@@ -59,9 +59,19 @@ RECOMMENDED: tuple[ModelFacts, ...] = (
 )
 
 
+PUBLISHED: tuple[ModelFacts, ...] = (
+    ModelFacts("Qwen/Qwen3-VL-30B-A3B-Instruct", "qwen3-vl-moe", 31_070_754_032, 2 * 48 * 4 * 128, 262_144),
+    ModelFacts("Qwen/Qwen2.5-VL-3B-Instruct", "qwen2.5-vl", 3_754_622_976, 2 * 36 * 2 * 128, 128_000),
+    ModelFacts("Qwen/Qwen2.5-VL-7B-Instruct", "qwen2.5-vl", 8_292_166_656, 2 * 28 * 4 * 128, 128_000),
+    ModelFacts("Qwen/Qwen2-VL-2B-Instruct", "qwen2-vl", 2_208_985_600, 2 * 28 * 2 * 128, 32_768),
+    ModelFacts("Qwen/Qwen2-VL-7B-Instruct", "qwen2-vl", 8_291_375_616, 2 * 28 * 4 * 128, 32_768),
+)
+"""Others whose shapes are known without having their files; `auto` never takes one."""
+
+
 def catalog() -> list[ModelFacts]:
-    """The bundled model, where it is there, and the recommended checkpoints."""
-    facts = list(RECOMMENDED)
+    """The bundled model, where it is there, and the checkpoints whose shapes are known."""
+    facts = [*RECOMMENDED, *PUBLISHED]
     if (TINY_FOLDER / "config.json").is_file():
         facts.insert(0, facts_of(TINY_FOLDER, TINY, notes="Bundled; trained on the procedural world."))
     return facts
@@ -110,4 +120,4 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-__all__ = ["FAMILIES", "RECOMMENDED", "TINY_FOLDER", "ModelFacts", "catalog", "facts_of", "read_config"]
+__all__ = ["FAMILIES", "PUBLISHED", "RECOMMENDED", "TINY_FOLDER", "ModelFacts", "catalog", "facts_of", "read_config"]
