@@ -138,7 +138,7 @@ def _bricks(rng: np.random.Generator, size: tuple[int, int]) -> Picture:
     wall = _dull(rng) + shades[course[:, None], place.astype(int) % BRICKS][..., None]
     mortar = (at - course < 0.14)[:, None] | (place - place.astype(int) < 0.06)
     wall[mortar] = _dull(rng)
-    return wall + (_smooth(rng, 50, size) - 0.5)[..., None] * 24
+    return np.clip(wall + (_smooth(rng, 50, size) - 0.5)[..., None] * 24, 0, 190)
 
 
 def _clutter(rng: np.random.Generator, size: tuple[int, int]) -> Picture:
