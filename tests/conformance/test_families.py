@@ -10,6 +10,7 @@ from itertools import cycle
 from typing import Any
 
 import pytest
+import torch
 
 from tests.conformance.pairing import BUDGET, QUESTION, check_pair
 from tests.conformance.registered import of_stage
@@ -47,6 +48,28 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.mark.parametrize(("pruner", "cache"), covering())
 def test_pruner_and_cache_compose(model: VideoLM, pruner: Any, cache: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     check_pair(model, pruner, cache, monkeypatch)
+
+
+def test_chunks_and_calls_change_nothing(model: VideoLM) -> None:
+    frames = [Frame(float(number), picture) for number, picture in enumerate(random_pixels(25, 64, 96, seed=4))]
+    sessions, answers = [], []
+    for chunk, step in ((1, 25), (2, 9), (7, 25)):
+        session = Session(model, cache="infinipot-v", budget=BUDGET, pixels=64 * 96, chunk=chunk)
+        for start in range(0, 25, step):
+            session.watch(frames[start : start + step])
+        sessions.append(session._context.slab)
+        answers.append(session.ask(QUESTION, max_new_tokens=4).ids)
+    one = sessions[0]
+    assert one.compactions > 0
+    assert answers[0] == answers[1] == answers[2]
+    for other in sessions[1:]:
+        for mine, theirs in zip(one.blocks, other.blocks, strict=True):
+            assert mine.held == theirs.held
+            for name in ("unit", "patch"):
+                assert torch.equal(getattr(mine, name)[:, : mine.held], getattr(theirs, name)[:, : mine.held])
+            torch.testing.assert_close(mine.keys[:, :, : mine.held], theirs.keys[:, :, : mine.held], atol=1e-4, rtol=0)
+        for mine, theirs in zip(one.snapshot().states, other.snapshot().states, strict=True):
+            torch.testing.assert_close(mine.memory, theirs.memory, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("make", of_stage(LayerPolicy))
