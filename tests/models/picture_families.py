@@ -88,6 +88,16 @@ class Loaded:
         return DynamicCache(config=self.model.model.config.text_config)
 
 
+def logits_in_chunks(family: Loaded, spans: list[Span], size: int) -> Tensor:
+    """What forwards of `size` units end in."""
+    first, *middle, last = spans
+    cache = family.cache()
+    for group in [[first], *[middle[i : i + size] for i in range(0, len(middle), size)], [last]]:
+        logits = family.model.forward(Span.join(group), cache)
+    assert cache.get_seq_length() == sum(map(len, spans))
+    return logits
+
+
 def _lines(times: Sequence[float], tokens: int) -> str:
     return "\n".join("<image>" * tokens for _ in times)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -178,3 +179,28 @@ def test_ids_equal_the_processors(family: Loaded, count: int) -> None:
 def words(ids: list[int], pad: int) -> list[int]:
     """The ids with every run of placeholders as one."""
     return [token for place, token in enumerate(ids) if token != pad or ids[place - 1] != pad]
+
+
+PILLOW = {
+    "llava": ("llava", "LlavaImageProcessorPil", {}),
+    "llava-next": ("llava_next", "LlavaNextImageProcessorPil", {}),
+    "llava-next-video": ("llava", "LlavaImageProcessorPil", {}),
+    "llava-onevision": ("llava_onevision", "LlavaOnevisionImageProcessorPil", {"image_grid_pinpoints": [[40, 40]]}),
+    "smolvlm": ("smolvlm", "SmolVLMImageProcessorPil", {"do_image_splitting": False}),
+}
+
+
+@pytest.mark.parametrize("size", [(90, 70), (33, 120), (320, 181)])
+@pytest.mark.parametrize("name", PILLOW)
+def test_pictures_agree_with_the_librarys_pillow_processors(name: str, size: tuple[int, int]) -> None:
+    """The second oracle, where torchvision is not there: Pillow rounds in its own way, by a grey level or two."""
+    pytest.importorskip("PIL", reason="the second oracle needs Pillow")
+    family, (module, cls, options) = loaded(name), PILLOW[name]
+    pillow = getattr(importlib.import_module(f"transformers.models.{module}.image_processing_pil_{module}"), cls)
+    image = random_pixels(1, size[1], size[0], seed=3)
+    found = pillow.from_pretrained(family.folder, **options)(images=[image[0].numpy()], return_tensors="pt")
+    side = family.pictures.side
+    theirs = found["pixel_values"].reshape(-1, 3, side, side)[:1]
+    levels = (family.prepared(image).patches - theirs).abs() * 255 * torch.tensor(family.pictures.std)[:, None, None]
+    assert levels.max() < 3.01
+    assert levels.mean() < 0.5

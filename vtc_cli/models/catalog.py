@@ -78,13 +78,17 @@ def catalog() -> list[ModelFacts]:
 
 
 def facts_of(folder: Path, name: str | None = None, notes: str = "") -> ModelFacts:
-    """Facts of a checkpoint folder, from config.json and the safetensors headers.
+    """Facts of a checkpoint folder, from config.json and the safetensors headers. notes: instead of the family's.
 
     Raises MachineError when either cannot be read, UsageError when no adapter knows the family.
     """
     config = read_config(folder)
     family = family_of(config, name or str(folder))
     text: Mapping[str, Any] = config.get("text_config") or config
+    if not text.keys() >= _NEEDED:  # what its class has by default, a configuration may leave out
+        from vtc_cli.models.checkpoint import configuration
+
+        text = configuration(folder, name or str(folder)).get_text_config().to_dict()
     heads = text["num_attention_heads"]
     kv_heads = text.get("num_key_value_heads") or heads
     head_dim = text.get("head_dim") or text["hidden_size"] // heads
@@ -94,8 +98,11 @@ def facts_of(folder: Path, name: str | None = None, notes: str = "") -> ModelFac
         parameters=stored_weights(folder).parameters,
         kv_values=2 * _cached_layers(text) * kv_heads * head_dim,
         context=text.get("max_position_embeddings", 0),
-        notes=notes,
+        notes=notes or family.notes,
     )
+
+
+_NEEDED = {"num_attention_heads", "num_hidden_layers", "hidden_size", "max_position_embeddings"}
 
 
 def _cached_layers(text: Mapping[str, Any]) -> int:
