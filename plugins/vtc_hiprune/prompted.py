@@ -17,8 +17,8 @@ from vtc_hiprune.selection import check_share, check_sign, cosine, select, selec
 class HiPrunePlus(HiPrune, SharePruner):
     """HiPrune with a part of the budget for the tokens most similar to the question.
 
-    Tokens are compared with the mean of the question's embeddings, in the language model's space. The question must be
-    known before the video is watched, and what is kept serves that question only. arXiv 2508.00553, section 4.4.
+    Tokens are compared with the mean of the question's embeddings, in the language model's space. What is kept serves
+    that question only. arXiv 2508.00553, section 4.4.
 
     beta: share of the kept tokens that the question chooses, 0 to 1.
     quota: `in_budget` counts them among the kept ones; `additive` adds them to what HiPrune keeps.
@@ -30,7 +30,7 @@ class HiPrunePlus(HiPrune, SharePruner):
 
     beta: float = 0.1
     quota: Literal["in_budget", "additive"] = "in_budget"
-    sign: int = 1
+    sign: Literal[1, -1] = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()

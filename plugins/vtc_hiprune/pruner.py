@@ -23,8 +23,8 @@ class HiPrune(SharePruner):
     attention received in the deep layer. It needs neither training nor the question. arXiv 2508.00553.
 
     alpha: share of the kept tokens that is meant for anchors and neighbours, 0 to 1.
-    layer: the object layer of the vision tower, counted from 1; 0 is the middle one, `vtc methods hiprune --calibrate
-    MODEL` finds it for a model.
+    layer: the object layer of the vision tower, counted from 1; 0 is the published one for the model's family,
+    else the middle one, and `vtc methods hiprune --calibrate MODEL` finds it for a model.
     deep: the deep layer, counted from 1; 0 is the last.
     edge: neighbours at the border: `strict` has none beyond it, `official` wraps and clamps like the authors' code.
     split: `uniform` gives every unit its share; `global` lets a unit use what earlier ones saved, by its scores.

@@ -97,6 +97,27 @@ def test_layers_follow_the_tower(layers: int, windowed: tuple[int, ...], options
 
 
 @pytest.mark.parametrize(
+    ("family", "layers", "width", "expected"),
+    [("llava", 23, 1024, "9,23"), ("llava-next", 23, 1024, "9,23"), ("llava-onevision", 26, 1152, "13,26"),
+     ("llava", 12, 768, "6,12"), ("qwen3-vl", 23, 1024, "12,23")],
+)  # fmt: skip
+def test_the_published_layer_is_the_default_of_its_tower(family: str, layers: int, width: int, expected: str) -> None:
+    info = model(layers)
+    info = replace(info, family=family, tower=replace(info.tower, hidden=width))
+    assert pruner("hiprune").needs_on(info) == {f"attention:{expected}"}
+    chosen = pruner("hiprune").options_on(info)
+    assert f"{chosen['layer']},{chosen['deep']}" == expected
+
+
+def test_records_show_what_takes_part() -> None:
+    assert pruner("hiprune:layer=5").options_on(model(8)) == {
+        "retain": 0.25, "tokens": None, "alpha": 0.1, "layer": 5, "deep": 8, "edge": "strict", "split": "uniform"
+    }  # fmt: skip
+    counted = pruner("hiprune:tokens=7").options_on(model(8))
+    assert (counted["retain"], counted["tokens"]) == (None, 7)
+
+
+@pytest.mark.parametrize(
     ("options", "windowed", "message"),
     [
         ("layer=9", (), "layer=9 is outside the vision tower of some/model, which has layers 1 to 8"),
