@@ -72,6 +72,11 @@ def test_methods_lists_and_explains(vtc, monkeypatch):
     assert rows["window"]["problem"] is None
     one = vtc("methods", "uniform")
     assert re.search(r"retain +number, fraction", one.out)
+    assert one.out.count("share of a unit's tokens to keep") == 1
+    plus = vtc("methods", "hiprune++").out
+    assert "known before the video is watched; where it comes later, use `hiprune`" in plus
+    assert plus.count("share of the kept tokens that the question chooses") == 1
+    assert "HiPrune with a part of the budget" in plus
     options = json.loads(vtc("methods", "uniform", "--json").out)["options"]
     assert "retain" in {option["name"] for option in options}
     monkeypatch.setenv("VTC_PLUGINS", "")

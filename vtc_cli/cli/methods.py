@@ -125,7 +125,8 @@ def _row(listing: Listing) -> dict[str, Any]:
 def _show_one(listing: Listing, json: bool) -> None:
     from inspect import getdoc
 
-    from vtc_cli.methods.options import describe
+    from vtc_cli.cli.layout import hang
+    from vtc_cli.methods.options import describe, explain
 
     cls = listing.load()
     options = describe(cls)
@@ -137,12 +138,14 @@ def _show_one(listing: Listing, json: bool) -> None:
         typer.echo(dumps({**_row(listing), **facts}, indent=2))
         return
     typer.echo(f"{listing.name}  ({cls.stage}, {listing.distribution} {listing.version}, {listing.entry})\n")
-    typer.echo(f"{getdoc(cls) or ''}\n")
-    if cls.needs:
-        typer.echo(f"needs: {', '.join(sorted(cls.needs))}\n")
+    for paragraph in explain(cls):
+        typer.echo(f"{hang('', paragraph)}\n")
+    if cls.by_question():
+        other = f"; where it comes later, use `{cls.instead}`" if cls.instead else ""
+        typer.echo(f"{hang('', f'The question must be known before the video is watched{other}.')}\n")
     typer.echo("Options:" if options else "No options.")
     for option in options:
         default = "required" if option.default is None else f"default {option.default}"
         typer.echo(f"  {option.name:<12} {option.type} ({default})")
         if option.help:
-            typer.echo(f"               {option.help}")
+            typer.echo(hang(" " * 15, option.help))

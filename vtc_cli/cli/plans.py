@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vtc_cli.cli.answers import one_line
 from vtc_cli.models.device import AS_ASKED
-from vtc_cli.report.units import count, length, operations, size, split_text
+from vtc_cli.report.units import count, length, method_text, operations, size, split_text
 
 if TYPE_CHECKING:
     from vtc_cli.jobs.plan import VideoPlan
@@ -74,6 +74,7 @@ def _cost(plan: VideoPlan) -> Iterator[tuple[str, str]]:
     yield "model", f"{model.name} · {model.device} ({model.device_reason}) · {model.dtype} ({model.dtype_reason})"
     if model.name_reason != AS_ASKED:
         yield "", f"chosen by auto: {model.name_reason}"
+    yield "method", " · ".join(method_text(item.stage, item.name, item.options) for item in plan.methods)
     width, height = tokens.size
     yield "units", f"{count(tokens.units)} of {model.frames_per_unit} frames, resized to {width}×{height}"
     share = tokens.visual_kept / tokens.visual_in

@@ -7,13 +7,35 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vtc_cli.errors import VtcError
+from vtc_cli.jobs.inventory import checkpoint_folder, find_facts
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.methods.registry import Chosen
 from vtc_cli.methods.stages import CachePolicy, LayerPolicy, Method, TokenPruner
 
 if TYPE_CHECKING:
     from vtc_cli.models.contract import ModelInfo
+    from vtc_cli.models.device import Placement
     from vtc_cli.models.sketch import Outline, Sketch
+
+
+def place(settings: Settings, name_reason: str) -> tuple[Placement, int]:
+    """Where and how the model of `settings` would be loaded, and how many parameters it has. Raises VtcError."""
+    from vtc_cli.models.device import Placement, available_memory, pick_attention, pick_device, pick_dtype
+
+    facts = find_facts(settings.model, settings.revision)
+    device, device_reason = pick_device(settings.device)
+    dtype, dtype_reason = pick_dtype(settings.dtype, device, facts.parameters, available_memory(device))
+    kernel = pick_attention(settings.attention)
+    return Placement(device, device_reason, dtype, dtype_reason, kernel, name_reason), facts.parameters
+
+
+def draw(settings: Settings, name_reason: str) -> Sketch:
+    """The model of `settings` without its weights. Raises VtcError."""
+    from vtc_cli.models.sketch import sketch
+
+    folder = checkpoint_folder(settings.model, settings.revision)
+    placement, parameters = place(settings, name_reason)
+    return sketch(folder, placement, settings.model, parameters)
 
 
 class Unloaded:
@@ -29,8 +51,6 @@ class Unloaded:
     @cached_property
     def outline(self) -> Outline | None:
         """Its shape."""
-        from vtc_cli.jobs.inventory import checkpoint_folder
-        from vtc_cli.jobs.plan import place
         from vtc_cli.models.sketch import outline
 
         settings = self._settings
@@ -44,8 +64,6 @@ class Unloaded:
     @cached_property
     def sketch(self) -> Sketch | None:
         """Its shape and its prompt."""
-        from vtc_cli.jobs.plan import draw
-
         try:
             return draw(self._settings, self._name_reason)
         except VtcError:

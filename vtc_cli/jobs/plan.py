@@ -7,23 +7,23 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vtc_cli.errors import MachineError
-from vtc_cli.jobs.fitting import check_model, entries_per_unit, kept_per_unit
+from vtc_cli.jobs.fitting import check_model, draw, entries_per_unit, kept_per_unit
 from vtc_cli.jobs.foreseen import Rows, foresee
-from vtc_cli.jobs.inventory import checkpoint_folder, find_facts
 from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.request import Request
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.jobs.setup import default_chunk, frames_ahead, methods_of, resolve_model, turn_room
 from vtc_cli.jobs.split import Split, split_budget
+from vtc_cli.jobs.watched import method_facts
 from vtc_cli.methods.stages import CachePolicy
 from vtc_cli.models.device import AS_ASKED
+from vtc_cli.report.facts import MethodFacts
 from vtc_cli.video.sampling import SamplingPlan, plan_sampling
 
 if TYPE_CHECKING:
     from vtc_cli.engine.budget import Allowance
     from vtc_cli.methods.registry import Chosen
     from vtc_cli.models.contract import Geometry, ModelInfo
-    from vtc_cli.models.device import Placement
     from vtc_cli.models.sketch import Sketch
     from vtc_cli.video.probing import Probe
 
@@ -100,6 +100,7 @@ class VideoPlan:
     cache: CachePlan | None = None
     flops: Compute | None = None
     memory: Memory | None = None
+    methods: tuple[MethodFacts, ...] = ()
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -122,7 +123,13 @@ class VideoPlan:
                 "weight_bytes",
             )
             model = {name: getattr(self.model, name) for name in names}
-        return {"video": self.probe.as_dict(), "model": model, **plain, "notes": list(self.notes)}
+        return {
+            "video": self.probe.as_dict(),
+            "model": model,
+            "methods": [asdict(method) for method in self.methods],
+            **plain,
+            "notes": list(self.notes),
+        }
 
 
 def plan_request(request: Request, settings: Settings) -> Iterator[VideoPlan]:
@@ -169,26 +176,6 @@ def plan_video(
             plan, notes=(f"no prediction for a model: {error.message}", *([error.hint] if error.hint else []))
         )
     return _complete(plan, drawn, settings, chosen, questions or (Question("what " * 10),))
-
-
-def place(settings: Settings, name_reason: str) -> tuple[Placement, int]:
-    """Where and how the model of `settings` would be loaded, and how many parameters it has. Raises VtcError."""
-    from vtc_cli.models.device import Placement, available_memory, pick_attention, pick_device, pick_dtype
-
-    facts = find_facts(settings.model, settings.revision)
-    device, device_reason = pick_device(settings.device)
-    dtype, dtype_reason = pick_dtype(settings.dtype, device, facts.parameters, available_memory(device))
-    kernel = pick_attention(settings.attention)
-    return Placement(device, device_reason, dtype, dtype_reason, kernel, name_reason), facts.parameters
-
-
-def draw(settings: Settings, name_reason: str) -> Sketch:
-    """The model of `settings` without its weights. Raises VtcError."""
-    from vtc_cli.models.sketch import sketch
-
-    folder = checkpoint_folder(settings.model, settings.revision)
-    placement, parameters = place(settings, name_reason)
-    return sketch(folder, placement, settings.model, parameters)
 
 
 def _complete(
@@ -254,7 +241,8 @@ def _complete(
     memory = _memory(
         plan, settings, info, geometry, max(around) + kept, allowance, prefix, turn_room(question, settings)
     )
-    return replace(plan, model=info, tokens=tokens, cache=cache, flops=compute, memory=memory)
+    methods = tuple(method_facts(chosen, info))
+    return replace(plan, model=info, tokens=tokens, cache=cache, flops=compute, memory=memory, methods=methods)
 
 
 def _span(sampling: SamplingPlan, info: ModelInfo, index: int) -> tuple[float, float]:

@@ -27,6 +27,10 @@ _BYTES = {
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
+_ENTRY = re.compile(r"^(\w+): (.+(?:\n(?!\w+: |\n).+)*)", re.MULTILINE)
+"""`name: what it means` in a docstring, over as many lines as it takes."""
+
+
 class Bytes(int):
     """An amount given in bytes where a count of entries could stand too (`budget=512MB`)."""
 
@@ -53,6 +57,14 @@ def describe(cls: type[Method]) -> list[Option]:
         )
         for field in _options(cls)
     ]
+
+
+def explain(cls: type[Method]) -> list[str]:
+    """The paragraphs of its docstring, each on one line, without what they say about single options."""
+    names = {field.name for field in _options(cls)}
+    text = inspect.cleandoc(cls.__doc__ or "")
+    rest = _ENTRY.sub(lambda entry: "" if entry[1] in names else entry[0], text)
+    return [" ".join(part.split()) for part in rest.split("\n\n") if part.strip()]
 
 
 def build(cls: type[Method], text: Mapping[str, str], name: str) -> Method:
@@ -222,6 +234,6 @@ def _documented(cls: type[Method]) -> dict[str, str]:
     told: dict[str, str] = {}
     for owner in reversed(cls.__mro__):
         text = inspect.cleandoc(owner.__doc__ or "") if "__doc__" in owner.__dict__ else ""
-        for entry in re.finditer(r"^(\w+): (.+(?:\n(?!\w+: |\n).+)*)", text, re.MULTILINE):
+        for entry in _ENTRY.finditer(text):
             told[entry[1]] = " ".join(entry[2].split())
     return told

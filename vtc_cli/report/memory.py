@@ -25,8 +25,8 @@ class MemoryUse:
 
     rss_after_load: resident set when the model had been loaded. rss_peak: the largest since `begin`; exact on Linux,
     and where the process reached a new lifetime peak, otherwise the largest reading. rss_lifetime_peak: as the system
-    counts it, loading included. gpu_after_load, gpu_peak, gpu_reserved_peak: CUDA's allocator. mps_peak: the largest reading of
-    the driver's allocation. timeline: readings over the video, evenly thinned.
+    counts it, loading included. gpu_after_load, gpu_peak, gpu_reserved_peak: CUDA's allocator. mps_peak: the largest
+    reading of the driver's allocation. timeline: readings over the video, evenly thinned.
     """
 
     rss_after_load: int | None = None

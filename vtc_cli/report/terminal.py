@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vtc_cli.models.device import AS_ASKED
-from vtc_cli.report.units import clock, count, duration, length, operations, size, split_text
+from vtc_cli.report.units import clock, count, duration, length, method_text, operations, size, split_text
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -112,11 +112,7 @@ def _model(record: Mapping[str, Any]) -> Lines:
 
 
 def _method(record: Mapping[str, Any]) -> Lines:
-    names = []
-    for method in record["methods"]:
-        chosen = {name: value for name, value in method["options"].items() if value is not None}
-        options = ", ".join(f"{name} {_value(value)}" for name, value in chosen.items())
-        names.append(f"{method['stage']} {method['name']}" + (f" ({options})" if options else ""))
+    names = [method_text(method["stage"], method["name"], method["options"]) for method in record["methods"]]
     sampling = record["sampling"]
     if sampling is not None and not any(method["stage"] == "pruner" for method in record["methods"]):
         names.insert(0, "no pruning")
@@ -247,11 +243,6 @@ def _shown(fact: str, encoding: str) -> str:
         return printable
     plain = printable.replace("→", "->").replace("×", "x")
     return plain.encode(encoding, "replace").decode(encoding)
-
-
-def _value(value: object) -> str:
-    """An option's value: a third with four digits, not with sixteen."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _plural(amount: int, noun: str) -> str:

@@ -47,6 +47,15 @@ def count(amount: int) -> str:
     return f"{amount:,}"
 
 
+def method_text(stage: str, name: str, options: Mapping[str, Any]) -> str:
+    """A method as it runs: its stage, its name, and the options that take part; a third with four digits."""
+    taking = {option: value for option, value in options.items() if value is not None}
+    shown = ", ".join(
+        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in taking.items()
+    )
+    return f"{stage} {name}" + (f" ({shown})" if shown else "")
+
+
 def split_text(split: Mapping[str, Any]) -> str:
     """How one budget is spent: `60 of 240 tokens per unit, room for 113 units (so that all 90 units stay)`."""
     room = f"room for {split['length']:,} unit{'s' if split['length'] != 1 else ''}"
