@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from tests.models.picture_families import NAMES, Loaded, load, loaded, logits_in_chunks, spans_of
+from tests.models.picture_families import NAMES, QUESTION, Loaded, load, loaded, logits_in_chunks, spans_of
 from tests.support.checkpoints import random_pixels
 from tests.support.picture_checkpoints import random_internvl
 from tests.support.torchvision_shim import declare_operators
 from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.models.catalog import facts_of
+from vtc_cli.models.device import Placement
+from vtc_cli.models.sketch import sketch
 
 declare_operators()
 
@@ -110,3 +113,19 @@ def test_features_it_does_not_make_are_refused(wrong: dict[str, Any], what: str,
     (folder / "config.json").write_text(json.dumps(config | wrong), encoding="utf-8")
     with pytest.raises(UsageError, match=what):
         load("llava", folder)
+
+
+def test_a_plan_counts_the_rows_that_come(family: Loaded) -> None:
+    """From the folder alone, without weights: the model's record, and the rows of every part of a prompt."""
+    info = family.model.info
+    placement = Placement("cpu", info.device_reason, "float32", info.dtype_reason)
+    drawn = sketch(family.folder, placement, info.name, info.parameters)
+    assert replace(drawn.info, revision=info.revision, weight_bytes=info.weight_bytes) == info
+    assert drawn.geometry((70, 50)) == family.model.geometry((70, 50))
+    units = family.watch(random_pixels(12, 50, 70), gap=1.0)
+    first, *spans, last = spans_of(family.model, units)
+    assert drawn.prefix() == len(first)
+    assert drawn.question(QUESTION) == len(last)
+    for unit, span in list(zip(units, spans, strict=True))[1:]:  # the first may do without a line break
+        assert drawn.around_unit(*unit.span) + len(unit.tokens) == len(span)
+    assert len(spans[0]) <= drawn.around_unit(*units[0].span) + len(units[0].tokens)

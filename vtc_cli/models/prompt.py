@@ -140,7 +140,7 @@ class Prompt:
         for content in (_SYSTEM, [{"type": "text", "text": _SYSTEM}]):
             try:
                 before, _ = self._render([{"role": "system", "content": content}], video, folder)
-            except TemplateError:
+            except (TemplateError, TypeError):  # the template takes the other form
                 continue
             if before.count(_SYSTEM) == 1:
                 return before
