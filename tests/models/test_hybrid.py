@@ -49,6 +49,7 @@ def test_only_full_attention_layers_have_entries(family: Loaded) -> None:
     assert facts_of(family.folder).kv_bytes_per_token("float32") == family.model.info.kv_bytes_per_token
     # Four heads of 8 x 12 in fp32, and four columns of 2 x 2 x 8 + 4 x 12 channels, in two layers.
     assert slab.state_nbytes == 2 * (4 * 8 * 12 + 4 * (2 * 2 * 8 + 4 * 12)) * 4
+    assert dims.state_bytes == sum(layer.recurrent_states[0].nbytes for layer in slab.states) == 2 * 4 * 8 * 12 * 4
 
 
 def test_evicted_entries_equal_masked_ones(family: Loaded) -> None:

@@ -278,7 +278,7 @@ def _memory(
     slots = prefix + allowance.entries + turn
     return Memory(
         weights=info.weight_bytes,
-        cache=slots * info.kv_bytes_per_token,
+        cache=slots * info.kv_bytes_per_token + decoder.state_bytes,
         # Pictures wait at the model's size; only the one being decoded is as large as the video's.
         frames=((step + frames_ahead(step, geometry.size) + 1) * height * width + size[0] * size[1]) * 3,
         working=max(seeing, reading),

@@ -64,3 +64,10 @@ class DecoderDims:
     def cached(self) -> int:
         """Layers that keep entries."""
         return self.layers - len(self.recurrent)
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the states of the other layers, which are kept in fp32."""
+        if self.linear is None:
+            return 0
+        return 4 * len(self.recurrent) * self.linear.heads * self.linear.key_dim * self.linear.value_dim
