@@ -76,7 +76,8 @@ def layers_of(needs: frozenset[str], tower: TowerDims, name: str) -> tuple[int, 
     for layer in sorted(layers):
         if not 1 <= layer <= tower.layers:
             raise UsageError(
-                f"{name} looks at vision layer {layer}, and this model's tower has layers 1 to {tower.layers}"
+                f"{name} looks at vision layer {layer}, and this model's tower has layers 1 to {tower.layers}",
+                "name one of these",
             )
         if layer in tower.windowed:
             whole = ", ".join(str(other) for other in range(1, tower.layers + 1) if other not in tower.windowed)

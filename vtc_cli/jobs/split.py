@@ -116,8 +116,8 @@ def _fitted(pruner: Chosen, tokens: int, around: int, entries: int, wanted: int,
         kept -= 1
         sized = _sized(pruner, kept, tokens)
     if kept >= least:
-        units = f"all {wanted:,} units" if wanted > 1 else "the one unit"
-        whole = f"{units} fit whole" if kept == tokens else f"so that {units} stay"
+        units, s = (f"all {wanted:,} units", "") if wanted > 1 else ("the one unit", "s")
+        whole = f"{units} fit{s} whole" if kept == tokens else f"so that {units} stay{s}"
     else:
         kept = max(1, min(least, entries - around))
         sized = _sized(pruner, kept, tokens)
