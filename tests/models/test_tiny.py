@@ -13,8 +13,8 @@ from vtc_cli.train.world import ask_some, is_right, make_film, write_mp4
 
 FILMS = 16
 ASKED = 8
-SKILLS = ("colour", "shape", "exists", "count", "motion", "digit")  # what the bundled weights were taught
-MOST_THINGS = 4  # in one scene of their training
+SKILLS = ("colour", "shape", "exists", "count", "motion", "digit", "word", "order", "absent", "relevance")
+MOST_THINGS = 4  # in one scene
 
 
 @pytest.fixture(scope="module")
