@@ -57,6 +57,26 @@ def test_answers_and_plans_agree_on_what_is_kept(vtc: Any, footage: Any, spec: s
     assert record["tokens"]["visual_kept"] == plan["tokens"]["visual_kept"] == kept * plan["tokens"]["units"]
 
 
+def test_whole_units_beside_a_pruner_are_refused_before_the_model_is_loaded(
+    vtc: Any, footage: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("vtc_cli.models.load_model", None)  # whoever calls it fails otherwise
+    for other in ("uniform", "fastv:layer=1"):
+        result = vtc("ask", footage / "clip.mp4", "what?", "-m", other, "-m", "infinipot-v:pooling=official")
+        assert result.code == 2
+        assert "method `infinipot-v` needs units with all their rows" in result.err
+        assert f"leave `{other.split(':')[0]}` out" in result.err
+
+
+def test_records_show_the_layers_that_were_chosen(vtc: Any, footage: Any) -> None:
+    record = json.loads(vtc("ask", footage / "clip.mp4", "what?", "-m", "hiprune", "--json").out)
+    options = {item["name"]: item["options"] for item in record["methods"]}
+    assert (options["hiprune"]["layer"], options["hiprune"]["deep"]) == (2, 4)
+    assert (options["hiprune"]["retain"], options["hiprune"]["tokens"]) == (0.25, None)
+    assert options["window"]["budget"] is None
+    assert record["flops"]["method"] > 0
+
+
 def test_two_questions_about_one_video_are_watched_for_one_by_one(vtc: Any, footage: Any, place: Any) -> None:
     (place / "q.txt").write_text("what?\nwho is it?\n")
     result = vtc("ask", footage / "clip.mp4", "--questions", "q.txt", "-m", "hiprune++:retain=1/4", "--jsonl")
