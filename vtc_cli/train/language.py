@@ -28,7 +28,7 @@ from vtc_cli.train.world.questions import SHORT_SKILLS, SKILLS
 from vtc_cli.train.world.scoring import TOLERANCE
 
 LETTERS = "ABCD"
-LETTERED = 0.2  # share of the questions with a closed list of answers that are asked as multiple choice
+LETTERED = 0.12  # share of the questions with a closed list of answers that are asked as multiple choice
 SCENE = 8.0  # seconds; longer shots would leave things no room to move
 # Units per film -> how often, and films of one unit for which a step has room: early, later, at the end.
 COURSES: tuple[tuple[float, dict[int, float]], ...] = (
@@ -38,9 +38,10 @@ COURSES: tuple[tuple[float, dict[int, float]], ...] = (
 )
 CHOICE = "choice"  # what multiple choice is called in the log, whatever the skill
 KINDS = (*SKILLS, CHOICE)
-EASY = ("colour", "shape", "exists", "motion", "digit", "word", "absent", "relevance")  # learnt in the first third
+EASY = ("colour", "shape", "exists", "motion", "digit", "word", "absent", "relevance")  # learnt first
 DENSE = (("describe", 0.45), ("json", 0.15))  # a description teaches more per token than any question: asked as often
-REHEARSED = (0.2, 0.45)  # from this share of the steps on, a film is asked an easy skill with this probability
+REHEARSED = (0.07, 0.15)  # from this share of the steps on, a film is asked an easy skill with this probability
+TIMED = ("when", "duration")  # nearly always the same answer in a film of one or two units, so seldom asked there
 Spans = list[tuple[float, float]]
 
 
@@ -87,16 +88,22 @@ def language_batch(step: int, folder: str, steps: int, films: int = 32) -> Mappi
         film = _film(rng, step * films + index, 2 * units * gap, size[1] / size[0])
         frames = np.stack([frame_at(film, time, size) for pair in times for time in pair])
         pictures.append(compressed(frames, rng) if rng.random() < WORN else frames)
-        skills = _skills(rng, step / steps)
+        skills = _skills(rng, step / steps, units)
         asked.append(_exchanges(film, skills, rng, tokenizer, tags, offset, room=150 + 40 * min(units, 12)))
     start = layout(tokenizer, tags, (size[0] // CELL, size[1] // CELL), skip)
     frames = torch.from_numpy(np.stack(pictures)).unflatten(1, (units, 2)).flatten(0, 1)
     return {"frames": frames, "layout": start, **pack(asked)}
 
 
-def _skills(rng: np.random.Generator, progress: float) -> tuple[str, ...]:
+def _skills(rng: np.random.Generator, progress: float, units: int) -> tuple[str, ...]:
+    """What a film is asked about. A skill takes ten thousand questions to learn: few are spent on what is known."""
     since, share = REHEARSED
-    return tuple(skill for skill in SHORT_SKILLS if progress < since or skill not in EASY or rng.random() < share)
+    odds = dict.fromkeys(SHORT_SKILLS, 1.0)
+    if progress >= since:
+        odds |= dict.fromkeys(EASY, share)
+    if units <= 2:
+        odds |= dict.fromkeys(TIMED, 0.3)
+    return tuple(skill for skill in SHORT_SKILLS if rng.random() < odds[skill])
 
 
 def _film(rng: np.random.Generator, seed: int, span: float, aspect: float) -> Film:

@@ -24,6 +24,7 @@ NOTHING = {"kind": 0.3, "colour": 0.3, "motion": 0.3, "digit": 0.06, "word": 0.0
 # and the decoder cannot say what is left of what.
 PLACES = {"row": 8, "column": 8}
 READ = {**CHANNELS, **PLACES}
+THERE = 8.0  # how much more the place of something counts than the place of nothing
 
 
 def vision_batch(step: int, units: int = 24, split: str = "train") -> tuple[Tensor, Tensor]:
@@ -81,13 +82,18 @@ def vision_loss(
     rows, deep = forward.see(tower, forward.patch_rows(pixels, PATCH, MERGE), grid, blocks)
     total = torch.zeros((), device=device)
     accuracy: dict[str, float] = {}
+    # Of what is empty nobody asks where it is.
+    heed = torch.where(labels[..., 0] > 0, THERE, 1.0).flatten()
+    heed = heed / heed.sum()
     for level, features in enumerate([rows, *deep]):
         weight = 1.0 if level == 0 else 0.25
         answers = dict(zip(READ, heads(level, features), strict=True))
-        for name, truth in zip(PLACES, _places(grid, device), strict=True):
-            total = total + 0.5 * weight * F.cross_entropy(
-                answers[name].flatten(0, 1), truth.repeat(len(frames)).flatten()
-            )
+        for name, where in zip(PLACES, _places(grid, device), strict=True):
+            missed = F.cross_entropy(answers[name].flatten(0, 1), where.repeat(len(frames)), reduction="none")
+            total = total + weight * (missed * heed).sum()
+            if level == 0:
+                found = answers[name].argmax(-1) == where
+                accuracy[name] = found[labels[..., 0] > 0].float().mean().item()
         for channel, name in enumerate(CHANNELS):
             truth, logits = labels[..., channel], answers[name]
             # Things fill few cells; without a weight the first thing learnt is that nothing is there.
