@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtc_cli.bench.statistics import mcnemar, paired_interval, wilson
+from vtc_cli.bench.statistics import best_number, mcnemar, paired_interval, wilson
 
 
 def test_wilson_by_hand():
@@ -65,3 +65,13 @@ def test_no_change_is_not_certainty_and_one_film_says_nothing():
     low, high = paired_interval([0, 0, 0], [2, 4, 4])
     assert (low, high) == (-wilson(0, 10)[1], wilson(0, 10)[1])
     assert paired_interval([-3], [10]) is None
+
+
+def test_the_best_single_number_by_hand():
+    truths = [9.0, 1.0, 2.0, 4.0, 4.5]  # 2.5 is within 1.5 of 1, 2 and 4; 3.25 within 1.5 of 2, 4 and 4.5
+    assert best_number(truths, 1.5) == 3 / 5
+    assert best_number(truths, 0.25) == 2 / 5  # 4.25
+    assert best_number(truths, 100.0) == 1.0
+    assert best_number([7.0], 0.0) == 1.0
+    with pytest.raises(ValueError, match="no truths"):
+        best_number([], 1.0)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from vtc_cli.bench.clips import NoiseClip, StoredClip
+from vtc_cli.bench.statistics import best_number
 from vtc_cli.bench.suite import Case, Task, limited
 from vtc_cli.bench.suites import find_suite
 from vtc_cli.bench.suites.tiny import PER_SKILL, TinySuite, Wanted
@@ -149,3 +150,14 @@ def test_an_unknown_suite_names_the_nearest():
     with pytest.raises(UsageError) as refused:
         find_suite("tini", Wanted())
     assert refused.value.hint == "did you mean `tiny`?"
+
+
+def test_times_are_asked_where_they_cannot_be_guessed():
+    suite = find_suite("tiny", Wanted(skills=("when", "duration")))
+    truths = {"when": [], "duration": []}
+    for case in islice(limited(suite, 60), 200):
+        for task in case.tasks:
+            assert task.tolerance == 1.5
+            truths[task.skill].append(float(task.question.truth.split()[0]))
+    assert best_number(truths["when"], 1.5) < 0.3
+    assert best_number(truths["duration"], 1.5) < 0.65

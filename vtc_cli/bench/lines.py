@@ -47,6 +47,7 @@ def line(
         "answer": record["answer"],
         "right": task.check(record["answer"] or ""),
         "chance": task.chance,
+        "tolerance": task.tolerance,
         "about": None if task.about is None else list(task.about),
         "evidence_entries": None if task.about is None else round(entries_about(held, task.about), 6),
         "by_question": by_question,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from math import comb, sqrt
 
@@ -47,3 +48,12 @@ def mcnemar(won: int, lost: int) -> float:
     changed = won + lost
     tail = sum(comb(changed, count) for count in range(min(won, lost) + 1))
     return min(1.0, 2 * tail / 2**changed)
+
+
+def best_number(truths: Sequence[float], tolerance: float) -> float:
+    """The share of `truths` that the best single number is within `tolerance` of. Raises ValueError without truths."""
+    if not truths:
+        raise ValueError("no truths to guess")
+    ordered = sorted(truths)
+    # The best number may as well lie one tolerance above the lowest truth that it is right for.
+    return max(bisect_right(ordered, low + 2 * tolerance) - at for at, low in enumerate(ordered)) / len(ordered)

@@ -21,6 +21,7 @@ class Task:
     question: its `id` is unique within the case, its `truth` the right answer as text. skill: what it tests.
     check: whether what was said is right. about: (start, end) seconds of the film where the answer can be seen, None
     where that is no particular moment. chance: what guessing gets right, from 0 to 1; None where it cannot be said.
+    tolerance: where the truth is a number, how far from it an answer may be.
     """
 
     question: Question
@@ -28,6 +29,7 @@ class Task:
     check: Callable[[str], bool]
     about: tuple[float, float] | None = None
     chance: float | None = None
+    tolerance: float | None = None
 
 
 @dataclass(frozen=True)

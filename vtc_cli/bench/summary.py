@@ -9,7 +9,7 @@ from typing import Any
 from vtc_cli.bench.costs import costs
 from vtc_cli.bench.lines import Line
 from vtc_cli.bench.rows import NONE, Row
-from vtc_cli.bench.statistics import mcnemar, paired_interval, wilson
+from vtc_cli.bench.statistics import best_number, mcnemar, paired_interval, wilson
 from vtc_cli.errors import VtcError
 
 SCHEMA = "vtc.bench.summary/1"
@@ -130,12 +130,18 @@ def _question(line: Line) -> Question:
 
 
 def _chance(lines: Iterable[Line]) -> float | None:
-    """What guessing among the options gets right on average; None where a question has no options."""
-    known = [line["chance"] for line in lines]
-    return None if any(chance is None for chance in known) else sum(known) / len(known)
+    """What guessing gets right: among the options, or the best single number; None where neither can be."""
+    known = list(lines)
+    if known[0]["tolerance"] is not None:
+        return _most_common(known)
+    chances = [line["chance"] for line in known]
+    return None if any(chance is None for chance in chances) else sum(chances) / len(chances)
 
 
 def _most_common(lines: Iterable[Line]) -> float:
-    """What always giving the most common answer gets right."""
-    truths = Counter(line["truth"] for line in lines)
-    return max(truths.values()) / truths.total()
+    """What always giving the same answer gets right, at best. All lines are of one skill."""
+    known = list(lines)
+    tolerance = known[0]["tolerance"]
+    if tolerance is None:
+        return max(Counter(line["truth"] for line in known).values()) / len(known)
+    return best_number([float(line["truth"].split()[0]) for line in known], tolerance)

@@ -21,13 +21,16 @@ from vtc_cli.errors import UsageError
 from vtc_cli.jobs import questions as asked
 from vtc_cli.train.world import Film, Question, ask_some, frame_at, is_right, make_film, make_long_film, write_mp4
 from vtc_cli.train.world.questions import SHORT_SKILLS, SKILLS
+from vtc_cli.train.world.scoring import TOLERANCE
 from vtc_cli.video import open_clip
 from vtc_cli.video.frame import Clip, ClipInfo, Damage, Frame
 
 SIZES = ((128, 128), (96, 160), (160, 96))  # (height, width): those the bundled model was trained at
 SIZE_ODDS = (0.6, 0.32, 0.08)
-SHORT = (4.0, 6.0, 8.0, 12.0, 16.0)  # seconds of a film when no length is asked for
-SHORT_ODDS = (0.25, 0.2, 0.25, 0.15, 0.15)
+SHORT = (4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 40.0)  # seconds of a film when no length is asked for
+SHORT_ODDS = (0.2, 0.15, 0.2, 0.1, 0.1, 0.15, 0.1)
+USUAL = 10.0  # seconds; shorter things are the more common, so they are asked about as seldom
+TIMED, TELLING = ("when", "duration"), 16.0  # in films of fewer seconds a time can be guessed
 SCENE = 8.0  # seconds; in longer shots things would leave no room to move
 LONG = 60.0  # seconds from which a film is one of returning characters and facts to recall
 LEAST, MOST = 2.0, 4 * 3600.0
@@ -141,6 +144,10 @@ class TinySuite:
         for question in ask_some(film, rng, count, self._wanted.unseen, self.skills):
             if taken[question.skill] == most or (self._wanted.choices and len(question.options) < 2):
                 continue
+            if question.skill in TIMED and film.duration < min(TELLING, self._wanted.length or TELLING):
+                continue
+            if question.skill == "duration" and rng.random() > ((question.seconds or 0.0) / USUAL) ** 3:
+                continue
             taken[question.skill] += 1
             tasks.setdefault(question.text, self._task(film, question, rng))
         return tuple(tasks.values())
@@ -153,7 +160,8 @@ class TinySuite:
             return Task(words, question.skill, partial(_same, letter), about, 1 / len(choices))
         words = asked.Question(question.text, id=question.text, truth=question.answer)
         chance = 1 / len(question.options) if question.options else None
-        return Task(words, question.skill, partial(is_right, question), about, chance)
+        tolerance = None if question.seconds is None else TOLERANCE
+        return Task(words, question.skill, partial(is_right, question), about, chance, tolerance)
 
     def _open(self, index: int, film: Film, size: tuple[int, int]) -> Clip:
         source = f"{self.name}:{self._wanted.seed}/film-{index}"
