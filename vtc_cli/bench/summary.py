@@ -56,7 +56,8 @@ def comparable(summary: Summary) -> Summary:
         {**row, "costs": row["costs"] and {k: v for k, v in row["costs"].items() if k not in TIMED}}
         for row in summary["rows"]
     ]
-    return {**summary, "rows": rows}
+    model = {name: value for name, value in summary["model"].items() if name != "threads"}
+    return {**summary, "rows": rows, "model": model}
 
 
 def score(lines: Sequence[Line], base: Mapping[Question, Line] | None) -> Score | None:
