@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 SCHEMA = "vtc.world/1"
 CONTAINERS = (".mp4", ".mov", ".mkv")
-SCENE = 8.0  # seconds; in longer scenes most things stand still, for they may not leave the picture
 SHORTEST = 2.0  # seconds a scene needs
 LONGEST = 48 * 3600.0
 
@@ -63,6 +62,7 @@ class Rendered:
 def make(order: Order) -> Film:
     """The film of an order. Raises UsageError for a length, a number of scenes or a shape that cannot be."""
     from vtc_cli.train.world import make_film, make_long_film
+    from vtc_cli.train.world.shoot import fewest_scenes
 
     if not SHORTEST <= order.length <= LONGEST:
         raise UsageError(f"a film of {order.length:g} s cannot be made", "--length takes 2 seconds to 48 hours")
@@ -72,7 +72,7 @@ def make(order: Order) -> Film:
         if order.scenes is not None:
             raise UsageError("--scenes and --long exclude each other", "a long film is cut every 7 seconds or so")
         return make_long_film(order.seed, order.split, order.length, order.aspect, order.facts)
-    scenes = order.scenes or max(1, -int(-order.length // SCENE))
+    scenes = order.scenes or fewest_scenes(order.length)
     if scenes * SHORTEST > order.length:
         raise UsageError(
             f"{scenes} scenes do not fit into {order.length:g} s",

@@ -13,6 +13,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from vtc_cli.errors import UsageError
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -76,9 +78,9 @@ class Method(ABC):
     def calibrate(cls, model: VideoLM, clips: Sequence[Sequence[Frame]]) -> Calibration:
         """Find the options that suit a model. clips: pictures to look at, each clip whole units of one size.
 
-        Raises NotImplementedError where there is nothing to calibrate, ValueError when it cannot be done.
+        Raises UsageError where there is nothing to calibrate, ValueError when it cannot be done.
         """
-        raise NotImplementedError
+        raise UsageError(f"{cls.__name__} has nothing to calibrate", "`vtc methods` lists the others")
 
     def reset(self) -> None:  # noqa: B027 (most methods have nothing to forget)
         """Forget everything about the previous video. Called before each one."""

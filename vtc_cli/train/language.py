@@ -6,7 +6,6 @@ anywhere within hours and have gaps, as they do behind an evicting cache.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -23,13 +22,13 @@ from vtc_cli.train.packing import UNLEARNT, Exchange, Layout, exchange, layout, 
 from vtc_cli.train.stream import WORN, compressed, random_size, to_input
 from vtc_cli.train.world import Film, Question, ask_some, frame_at, make_film, make_long_film
 from vtc_cli.train.world.asker import ABSENT
+from vtc_cli.train.world.choices import LETTERS, lettered
 from vtc_cli.train.world.moments import seconds_text
 from vtc_cli.train.world.questions import SHORT_SKILLS, SKILLS
 from vtc_cli.train.world.scoring import TOLERANCE
+from vtc_cli.train.world.shoot import fewest_scenes
 
-LETTERS = "ABCD"
 LETTERED = 0.12  # share of the questions with a closed list of answers that are asked as multiple choice
-SCENE = 8.0  # seconds; longer shots would leave things no room to move
 # Units per film -> how often, and films of one unit for which a step has room: early, later, at the end.
 COURSES: tuple[tuple[float, dict[int, float]], ...] = (
     (0.1, {1: 0.7, 2: 0.3}),
@@ -65,10 +64,7 @@ def with_options(question: Question, rng: np.random.Generator) -> Question:
     wrong = [option for option in question.options if option != question.answer]
     if len(wrong) > 2 and question.answer != ABSENT and rng.random() < 0.2:
         wrong = [ABSENT, *rng.permutation(wrong)[: len(LETTERS) - 2]]
-    options = [question.answer, *rng.permutation(wrong)[: len(LETTERS) - 1]]
-    order = rng.permutation(len(options))
-    choices = {LETTERS[place]: str(options[index]) for place, index in enumerate(order)}
-    letter = LETTERS[list(order).index(0)]
+    choices, letter = lettered(question.answer, wrong, rng)
     return Question(question.skill, multiple_choice(question.text, choices), letter)
 
 
@@ -109,7 +105,7 @@ def _skills(rng: np.random.Generator, progress: float, units: int) -> tuple[str,
 def _film(rng: np.random.Generator, seed: int, span: float, aspect: float) -> Film:
     if span >= 16 and rng.random() < 0.4:
         return make_long_film(seed, "train", span, aspect)
-    fewest = math.ceil(span / SCENE)
+    fewest = fewest_scenes(span)
     return make_film(seed, "train", span, int(rng.integers(fewest, max(fewest, int(span / 2.5)) + 1)), aspect)
 
 
@@ -135,8 +131,8 @@ def _exchanges(
         kind = KINDS.index(question.skill)
         text = question.text
         if question.options and rng.random() < LETTERED:
-            lettered = with_options(question, rng)
-            text, answer, kind = lettered.text, lettered.answer, KINDS.index(CHOICE)
+            chosen = with_options(question, rng)
+            text, answer, kind = chosen.text, chosen.answer, KINDS.index(CHOICE)
         item = exchange(tokenizer, text, answer, kind)
         room -= len(item)
         if found and room < 0:

@@ -20,8 +20,10 @@ from vtc_cli.bench.suite import Case, Task
 from vtc_cli.errors import UsageError
 from vtc_cli.jobs import questions as asked
 from vtc_cli.train.world import Film, Question, ask_some, frame_at, is_right, make_film, make_long_film, write_mp4
+from vtc_cli.train.world.choices import lettered
 from vtc_cli.train.world.questions import SHORT_SKILLS, SKILLS
 from vtc_cli.train.world.scoring import TOLERANCE
+from vtc_cli.train.world.shoot import fewest_scenes
 from vtc_cli.video import open_clip
 from vtc_cli.video.frame import Clip, ClipInfo, Damage, Frame
 
@@ -31,12 +33,10 @@ SHORT = (4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 40.0)  # seconds of a film when no len
 SHORT_ODDS = (0.2, 0.15, 0.2, 0.1, 0.1, 0.15, 0.1)
 USUAL = 10.0  # seconds; shorter things are the more common, so they are asked about as seldom
 TIMED, TELLING = ("when", "duration"), 16.0  # in films of fewer seconds a time can be guessed
-SCENE = 8.0  # seconds; in longer shots things would leave no room to move
 LONG = 60.0  # seconds from which a film is one of returning characters and facts to recall
 LEAST, MOST = 2.0, 4 * 3600.0
 PER_FILM, PER_LONG_FILM = 12, 16  # questions
 PER_SKILL = 2  # of them with the same skill, in a short film: more films tell more than more questions about one
-LETTERS = "ABCD"
 SEEDS = 1_000_000  # films of one --seed; the next seed's begin there
 FILE_SUFFIX = "mp4"
 
@@ -132,7 +132,7 @@ class TinySuite:
         length = self._wanted.length or float(rng.choice(SHORT, p=SHORT_ODDS))
         if self._long:
             return make_long_film(seed, "test", length, aspect), size, rng
-        fewest = math.ceil(length / SCENE)
+        fewest = fewest_scenes(length)
         scenes = int(rng.integers(fewest, max(fewest, int(length // 3)) + 1))
         return make_film(seed, "test", length, scenes, aspect), size, rng
 
@@ -155,7 +155,8 @@ class TinySuite:
     def _task(self, film: Film, question: Question, rng: np.random.Generator) -> Task:
         about = None if question.about == (0.0, film.duration) else question.about
         if self._wanted.choices:
-            choices, letter = lettered(question, rng)
+            wrong = [option for option in question.options if option != question.answer]
+            choices, letter = lettered(question.answer, wrong, rng)
             words = asked.Question(question.text, choices, question.text, letter)
             return Task(words, question.skill, partial(_same, letter), about, 1 / len(choices))
         words = asked.Question(question.text, id=question.text, truth=question.answer)
@@ -177,14 +178,6 @@ class TinySuite:
             reader="vtc world",
         )
         return StoredClip(info, _frames(film, size, self._wanted.fps))
-
-
-def lettered(question: Question, rng: np.random.Generator) -> tuple[dict[str, str], str]:
-    """(label -> text, the right label): the answer among up to three others, in an order drawn by `rng`."""
-    others = [option for option in question.options if option != question.answer]
-    options = [question.answer, *map(str, rng.permutation(others)[: len(LETTERS) - 1])]
-    order = [int(place) for place in rng.permutation(len(options))]
-    return {LETTERS[place]: options[index] for place, index in enumerate(order)}, LETTERS[order.index(0)]
 
 
 def _same(letter: str, said: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -21,7 +22,13 @@ from vtc_cli.train.world.palette import (
 )
 
 SMALLEST = 0.075  # radius of a thing, short sides: ten pixels of a 128-pixel picture
+SCENE = 8.0  # seconds; longer shots would leave things no room to move
 MOMENTS = 5  # of a scene, at which things are kept apart
+
+
+def fewest_scenes(duration: float) -> int:
+    """How many shots a film of `duration` seconds needs, so that in each things have room to move."""
+    return math.ceil(duration / SCENE)
 
 
 def make_film(
