@@ -47,7 +47,7 @@ def test_decoder(model):
     deep = [torch.randn(2, 48, 128, generator=generator) for _ in range(2)]
     mask = torch.full((60, 60), float("-inf")).triu(1)[None, None, None]
     places = positions[:, None].expand(3, 2, -1)
-    ours = forward.read(decoder, embeds, places, mask, visual, deep, BLOCKS)
+    ours, _ = forward.read(decoder, embeds, places, mask, visual, deep, BLOCKS)
     where = torch.zeros(2, 60, dtype=torch.bool)
     where[:, visual] = True
     theirs = decoder(

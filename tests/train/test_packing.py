@@ -51,7 +51,7 @@ def test_a_packed_question_is_answered_as_if_it_were_alone(trained_folder, token
     table = decoder.embed_tokens.weight
     prefix = table[start.ids].expand(2, -1, -1).index_copy(1, start.visual, rows)
     with torch.no_grad():
-        hidden = forward.read(
+        hidden, _ = forward.read(
             decoder,
             torch.cat([prefix, table[packed["ids"]]], 1),
             torch.cat(
@@ -61,8 +61,8 @@ def test_a_packed_question_is_answered_as_if_it_were_alone(trained_folder, token
             start.visual,
             deep,
             BLOCKS,
-        )[:, len(start.ids) :]
-        ours = model.lm_head(hidden)
+        )
+        ours = model.lm_head(hidden[:, len(start.ids) :])
         for film, items in enumerate(films):
             at = 0
             for item in items:

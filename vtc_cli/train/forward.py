@@ -135,20 +135,22 @@ def read(
     visual: Tensor,
     deep: Sequence[Tensor],
     blocks: Blocks,
-) -> Tensor:
-    """The decoder on sequences of one layout: hidden states [B, L, d] after the final norm.
+) -> tuple[Tensor, Tensor]:
+    """The decoder on sequences of one layout: hidden states [B, L, d] after the final norm, and after half the layers.
 
     embeds: [B, L, d]; positions: int64 [3, B, L]; mask: [B, 1, 1, L, L] added to the logits; visual: int64 [m]
     columns that hold visual rows; deep: [B, m, d] each, added after the first layers.
     """
-    x = embeds
+    x = middle = embeds
     cos, sin = (part[:, None] for part in decoder.rotary_emb(x, positions))
     config = decoder.config
     for index, layer in enumerate(decoder.layers):
         x = blocks.decoder(layer, x, cos, sin, mask, config.num_attention_heads, config.num_key_value_heads)
         if index < len(deep):
             x = x.index_add(1, visual, deep[index])
-    return _rms_norm(decoder.norm, x)
+        if index + 1 == len(decoder.layers) // 2:
+            middle = x
+    return _rms_norm(decoder.norm, x), middle
 
 
 def decoder_block(layer: Any, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, heads: int, kv_heads: int) -> Tensor:

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from vtc_cli.models.prompt import multiple_choice
 from vtc_cli.train import forward
 from vtc_cli.train.architecture import CELL, MERGE, PATCH
+from vtc_cli.train.clock import WEIGHT, Clock, Hours, clock_loss, hours
 from vtc_cli.train.packing import UNLEARNT, Exchange, Layout, exchange, layout, pack, visible
 from vtc_cli.train.stream import WORN, compressed, random_size, to_input
 from vtc_cli.train.world import Film, Question, ask_some, frame_at, make_film, make_long_film
@@ -28,17 +29,19 @@ from vtc_cli.train.world.questions import SHORT_SKILLS, SKILLS
 from vtc_cli.train.world.scoring import TOLERANCE
 from vtc_cli.train.world.shoot import fewest_scenes
 
-LETTERED = 0.12  # share of the questions with a closed list of answers that are asked as multiple choice
+LETTERED = 0.2  # share of the questions with a closed list of answers that are asked as multiple choice
 # Units per film -> how often, and films of one unit for which a step has room: early, later, at the end.
 COURSES: tuple[tuple[float, dict[int, float]], ...] = (
     (0.1, {1: 0.7, 2: 0.3}),
-    (0.55, {1: 0.22, 2: 0.26, 4: 0.3, 8: 0.16, 16: 0.06}),
-    (1.0, {1: 0.14, 2: 0.2, 4: 0.28, 8: 0.2, 16: 0.12, 32: 0.06}),
+    (0.18, {1: 0.22, 2: 0.26, 4: 0.3, 8: 0.16, 16: 0.06}),
+    (0.6, {1: 0.12, 2: 0.18, 4: 0.32, 8: 0.24, 16: 0.12, 32: 0.02}),
+    (1.0, {1: 0.12, 2: 0.15, 4: 0.27, 8: 0.24, 16: 0.14, 32: 0.06, 64: 0.02}),
 )
+ASKED = 60  # questions a film is asked at most
 CHOICE = "choice"  # what multiple choice is called in the log, whatever the skill
 KINDS = (*SKILLS, CHOICE)
 EASY = ("colour", "shape", "exists", "motion", "digit", "word", "absent", "relevance")  # learnt first
-DENSE = (("describe", 0.45), ("json", 0.15))  # a description teaches more per token than any question: asked as often
+DENSE = (("describe", 0.6), ("json", 0.35))  # a description teaches more per token than any question: asked as often
 REHEARSED = (0.07, 0.15)  # from this share of the steps on, a film is asked an easy skill with this probability
 TIMED = ("when", "duration")  # nearly always the same answer in a film of one or two units, so seldom asked there
 Spans = list[tuple[float, float]]
@@ -79,16 +82,17 @@ def language_batch(step: int, folder: str, steps: int, films: int = 32) -> Mappi
     skip = int(rng.choice([0, np.exp(rng.uniform(0, np.log(60000)))]))
     times = [(2 * index * gap, (2 * index + 1) * gap) for index in range(units)]
     tags = [(offset + first, offset + last) for first, last in times]
-    pictures, asked = [], []
+    pictures, asked, drawn = [], [], []
     for index in range(max(2, films // units)):
         film = _film(rng, step * films + index, 2 * units * gap, size[1] / size[0])
+        drawn.append(film)
         frames = np.stack([frame_at(film, time, size) for pair in times for time in pair])
         pictures.append(compressed(frames, rng) if rng.random() < WORN else frames)
         skills = _skills(rng, step / steps, units)
-        asked.append(_exchanges(film, skills, rng, tokenizer, tags, offset, room=150 + 40 * min(units, 12)))
+        asked.append(_exchanges(film, skills, rng, tokenizer, tags, offset, room=150 + 70 * min(units, 12)))
     start = layout(tokenizer, tags, (size[0] // CELL, size[1] // CELL), skip)
     frames = torch.from_numpy(np.stack(pictures)).unflatten(1, (units, 2)).flatten(0, 1)
-    return {"frames": frames, "layout": start, **pack(asked)}
+    return {"frames": frames, "layout": start, "hours": hours(drawn, times, tags), **pack(asked)}
 
 
 def _skills(rng: np.random.Generator, progress: float, units: int) -> tuple[str, ...]:
@@ -122,8 +126,8 @@ def _exchanges(
     found: list[Exchange] = []
     dense = tuple(skill for skill, share in DENSE if rng.random() < share)
     others = tuple(skill for skill in skills if skill not in dict(DENSE))
-    for question in [*ask_some(film, rng, 2, skills=dense), *ask_some(film, rng, 40, skills=others)] or ask_some(
-        film, rng, 40
+    for question in [*ask_some(film, rng, 2, skills=dense), *ask_some(film, rng, ASKED, skills=others)] or ask_some(
+        film, rng, ASKED
     ):
         answer = _answer(question, tags, offset)
         if answer is None:
@@ -155,9 +159,9 @@ def _answer(question: Question, tags: Spans, offset: float) -> str | None:
 
 
 def language_loss(
-    model: Any, batch: Mapping[str, Any], step: int, dtype: torch.dtype, blocks: forward.Blocks
+    model: Any, clock: Clock, batch: Mapping[str, Any], step: int, dtype: torch.dtype, blocks: forward.Blocks
 ) -> tuple[Tensor, dict[str, float]]:
-    """Cross-entropy of the answers' tokens, and the share of questions answered right, per skill.
+    """Cross-entropy of the answers' tokens and of the clock, and the share of questions answered right, per skill.
 
     An answer of n tokens weighs as much as sqrt(n) answers of one: otherwise descriptions would be all there is.
     """
@@ -175,7 +179,7 @@ def language_loss(
     prefix = prefix.index_copy(1, start.visual, rows.reshape(films, -1, rows.shape[-1]))
     before = start.positions[:, None].expand(-1, films, -1)
     after = (start.cursor + offset).expand(3, -1, -1)
-    hidden = forward.read(
+    last, middle = forward.read(
         decoder,
         torch.cat([prefix, table[ids].to(dtype)], dim=1),
         torch.cat([before, after], dim=2),
@@ -183,7 +187,10 @@ def language_loss(
         start.visual,
         [level.reshape(films, -1, level.shape[-1]) for level in deep],
         blocks,
-    )[:, len(start.ids) :]
+    )
+    hidden = last[:, len(start.ids) :]
+    told: Hours = batch["hours"].to(device)
+    timely, figures = clock_loss(clock, middle[:, start.visual], told, grid[1])
     learnt = targets != UNLEARNT
     logits = F.linear(hidden[learnt], model.lm_head.weight.to(dtype)).float()
     wrong = logits.argmax(-1) != targets[learnt]
@@ -192,7 +199,7 @@ def language_loss(
     weights = lengths[film, slot[learnt]].rsqrt()
     loss = (F.cross_entropy(logits, targets[learnt], reduction="none") * weights).sum() / weights.sum()
     missed = torch.zeros(kind.shape, device=device).index_put_((film, slot[learnt]), wrong.float(), accumulate=True)
-    return loss, _accuracy(missed == 0, kind)
+    return loss + WEIGHT * timely, {**_accuracy(missed == 0, kind), **figures}
 
 
 def _accuracy(right: Tensor, kind: Tensor) -> dict[str, float]:

@@ -16,6 +16,7 @@ import torch
 
 from vtc_cli.train.architecture import build
 from vtc_cli.train.checkpoint import save
+from vtc_cli.train.clock import Clock
 from vtc_cli.train.forward import Blocks
 from vtc_cli.train.language import language_batch, language_loss
 from vtc_cli.train.loop import Stage, Watcher, run
@@ -62,13 +63,16 @@ def train_language(
     model.model.visual.load_state_dict(_modules(folder, "vision")["tower"])
     model.model.visual.requires_grad_(False)
     decoder = model.model.language_model
+    torch.manual_seed(recipe.seed)
+    clock = Clock(recipe.text_hidden).to(device)
 
     def loss(batch: Mapping[str, Any], step: int) -> tuple[torch.Tensor, dict[str, float]]:
-        return language_loss(model, batch, step, torch.bfloat16, blocks)
+        return language_loss(model, clock, batch, step, torch.bfloat16, blocks)
 
     make = partial(language_batch, folder=str(folder), steps=recipe.language_steps, films=recipe.units)
-    named = list(decoder.named_parameters())
-    stage = Stage("language", make, loss, {"decoder": decoder}, named, recipe.language_steps, recipe.peak)
+    named = [*decoder.named_parameters(), *clock.named_parameters(prefix="clock")]
+    modules = {"decoder": decoder, "clock": clock}
+    stage = Stage("language", make, loss, modules, named, recipe.language_steps, recipe.peak)
     run(stage, folder, watcher=watcher)
 
 
