@@ -10,7 +10,6 @@ import torch
 from vtc_cli.models.catalog import PUBLISHED, RECOMMENDED, ModelFacts
 from vtc_cli.models.device import Placement
 from vtc_cli.models.registry import FAMILIES
-from vtc_cli.models.shape import info_of
 
 # Hidden width, layers, heads, key heads, MLP width, vocabulary, shared embeddings.
 SECOND: dict[str, tuple[int, int, int, int, int, int, bool]] = {
@@ -67,14 +66,13 @@ def test_parameters_and_cache_are_those_of_the_published_shapes(facts: ModelFact
     config = published(facts.id)
     assert (facts.id in family.recommended, config.model_type in family.model_types) == (True, True)
     with torch.device("meta"):
-        shape = getattr(transformers, family.load_adapter().ARCHITECTURE)(config)
+        shape = getattr(transformers, (adapter := family.load_adapter()).ARCHITECTURE)(config)
     shape.tie_weights()
     assert sum(value.numel() for value in shape.parameters()) == facts.parameters
-    info = info_of(
+    info = adapter.describe(
         config,
         Placement("cpu", "", "bfloat16", "", "sdpa", ""),
         name=facts.id,
-        family=family.name,
         revision=None,
         parameters=facts.parameters,
         weight_bytes=0,

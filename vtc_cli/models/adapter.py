@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from vtc_cli.errors import UsageError
-from vtc_cli.models.checkpoint import Checkpoint
-from vtc_cli.models.contract import Geometry, ModelInfo, Prepared, Unit, VideoLM
+from vtc_cli.models.checkpoint import Checkpoint, configuration
+from vtc_cli.models.contract import Geometry, ModelInfo, Prepared, TowerDims, Unit, VideoLM
 from vtc_cli.models.masks import refuse_wrong_masks
 from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.prompt import Prompt
@@ -27,26 +28,77 @@ if TYPE_CHECKING:
 
 
 class Adapter(VideoLM):
-    """A `VideoLM` made from a checkpoint. A family adds `info`, `encode`, `forward` and where rows go.
+    """A `VideoLM` made from a checkpoint. A family adds `tower_dims`, `encode`, `forward` and where rows go.
 
-    decoder: the part of the checkpoint's model that runs over the cache, without the output layer.
+    FAMILY: its name in reports. ARCHITECTURE: its class in transformers.
+    DECODER: the name, inside `model`, of the part that runs over the cache, without the output layer.
     ENDS: tokens that end an answer, besides those the checkpoint itself names.
     PREPROCESSING: what the family does with pictures where a checkpoint's preprocessor config does not say.
     """
 
+    FAMILY: ClassVar[str]
+    ARCHITECTURE: ClassVar[str]
+    DECODER: ClassVar[str] = "language_model"
     ENDS: ClassVar[tuple[str, ...]] = ()
     PREPROCESSING: ClassVar[Preprocessor] = Preprocessor()
 
-    def __init__(self, checkpoint: Checkpoint, decoder: Any):
+    def __init__(self, checkpoint: Checkpoint):
         self.model = checkpoint.model
         self.tokenizer = checkpoint.tokenizer
         self.preprocessor = checkpoint.preprocessor
         self._prompt = checkpoint.prompt
-        self._decoder = decoder
-        refuse_wrong_masks(decoder)
+        self._decoder: Any = getattr(self.model.model, self.DECODER)
+        refuse_wrong_masks(self._decoder)
         self._embed = self.model.get_input_embeddings()
         self._device = self._embed.weight.device
         self._stop = checkpoint.stop_ids(self.ENDS)
+        self.info = self.describe(self.model.config, checkpoint.placement, **checkpoint.facts)
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path,
+        placement: Placement,
+        *,
+        name: str,
+        revision: str | None = None,
+        trust_remote_code: bool = False,
+    ) -> Self:
+        """From a checkpoint folder. Raises MachineError when it is not whole or contradicts itself, UsageError when it
+        is built in a way this adapter does not run; both before its weights are read, where its settings tell."""
+        config = configuration(folder, name)
+        cls.check(config, name)
+        preprocessor = Preprocessor.read(folder, cls.preprocessing(config))
+        cls.check_pictures(config, preprocessor, name)
+        checkpoint = Checkpoint.read(
+            folder,
+            placement,
+            cls.ARCHITECTURE,
+            preprocessor,
+            name=name,
+            revision=revision,
+            trust_remote_code=trust_remote_code,
+            prompt=cls.prompt,
+        )
+        return cls(checkpoint)
+
+    @classmethod
+    def check(cls, config: Any, name: str) -> None:
+        """Raise UsageError for a checkpoint called `name` whose configuration this adapter does not run."""
+
+    @classmethod
+    def check_pictures(cls, config: Any, preprocessor: Preprocessor, name: str) -> None:
+        """Raise MachineError where pictures are made in another way than the tower of `config` takes them."""
+
+    @classmethod
+    @abstractmethod
+    def tower_dims(cls, config: Any) -> TowerDims:
+        """Widths of the tower. Raises UsageError when this adapter does not run it."""
+
+    @classmethod
+    def frames_per_unit(cls, config: Any) -> int:
+        """Frames that the tower takes together."""
+        return 1
 
     @classmethod
     def preprocessing(cls, config: Any) -> Preprocessor:
@@ -60,8 +112,13 @@ class Adapter(VideoLM):
 
     @classmethod
     def describe(cls, config: Any, placement: Placement, **facts: Any) -> ModelInfo:
-        """The record of a model with this configuration; see `info_of`. Raises UsageError where it does not run."""
-        return info_of(config, placement, **facts)
+        """The record of a model with this configuration; facts: as `info_of` takes them.
+
+        Raises UsageError where it does not run.
+        """
+        cls.check(config, facts["name"])
+        tower, frames = cls.tower_dims(config), cls.frames_per_unit(config)
+        return info_of(config, placement, family=cls.FAMILY, tower=tower, frames_per_unit=frames, **facts)
 
     @classmethod
     def around_unit(cls, prompt: Prompt, first: float, last: float) -> int:

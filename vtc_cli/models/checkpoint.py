@@ -42,21 +42,20 @@ class Checkpoint:
         folder: Path,
         placement: Placement,
         architecture: str,
+        preprocessor: Preprocessor,
         *,
         name: str,
         revision: str | None = None,
         trust_remote_code: bool = False,
-        preprocessing: Preprocessor | None = None,
         prompt: Callable[[PreTrainedTokenizerBase, Path], Prompt] = Prompt,
     ) -> Checkpoint:
-        """Read a folder. architecture: the model's class in transformers. preprocessing: the family's defaults.
+        """Read a folder. architecture: the model's class in transformers. preprocessor: how its pictures are made.
         prompt: how the family reads the words around a video.
 
         Raises MachineError: the class cannot be imported, a file is missing or damaged, the weights are not those the
         config asks for, or the attention kernel is not installed.
         """
         model_class = _architecture(architecture)
-        preprocessor = Preprocessor.read(folder, preprocessing)
         with quiet():
             tokenizer = _tokenizer(folder, name, trust_remote_code)
             model = _model(model_class, folder, placement, name)
@@ -72,6 +71,16 @@ class Checkpoint:
     def weight_bytes(self) -> int:
         """Bytes of all weights as loaded; shared ones count once."""
         return sum(value.nbytes for value in self.model.parameters())
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What `info_of` wants to know besides the configuration."""
+        return {
+            "name": self.name,
+            "revision": self.revision,
+            "parameters": self.parameters,
+            "weight_bytes": self.weight_bytes,
+        }
 
     def stop_ids(self, ends: Sequence[str]) -> frozenset[int]:
         """Tokens that end an answer: those the checkpoint names, and the family's own `ends`."""

@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -20,12 +20,11 @@ from torch import Tensor
 from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.methods.stages import LayerPolicy
 from vtc_cli.models.adapter import Adapter, check_kept, check_layers
-from vtc_cli.models.checkpoint import Checkpoint, configuration
-from vtc_cli.models.contract import Cursor, Geometry, ModelInfo, Prepared, Span, TowerDims, Unit
-from vtc_cli.models.device import Placement
+from vtc_cli.models.checkpoint import Checkpoint
+from vtc_cli.models.contract import Cursor, Geometry, Prepared, Span, Unit
 from vtc_cli.models.layered import run_layers
 from vtc_cli.models.prompt import Prompt, multiple_choice
-from vtc_cli.models.shape import check_layer_types, info_of
+from vtc_cli.models.shape import check_layer_types
 from vtc_cli.models.towers import PictureTower
 
 if TYPE_CHECKING:
@@ -39,14 +38,10 @@ DECODERS = ("llama", "mistral", "qwen2", "qwen3", "qwen3_moe")
 class OneAxis(Adapter):
     """A loaded model of a family with one position per row.
 
-    FAMILY: its name in reports. ARCHITECTURE: its class in transformers. DECODER: its text model's name inside `model`.
     PLACEHOLDER, MEDIA: the token its template writes for a video, and the kind of content that makes it do so.
     AFTER: words between the last unit and the rest of the template.
     """
 
-    FAMILY: ClassVar[str]
-    ARCHITECTURE: ClassVar[str]
-    DECODER: ClassVar[str] = "language_model"
     PLACEHOLDER: ClassVar[str] = "<video>"
     MEDIA: ClassVar[str] = "video"
     AFTER: ClassVar[str] = ""
@@ -54,68 +49,27 @@ class OneAxis(Adapter):
     runs_layer_policies = True
 
     def __init__(self, checkpoint: Checkpoint):
-        super().__init__(checkpoint, getattr(checkpoint.model.model, self.DECODER))
+        super().__init__(checkpoint)
         config = self.model.config
         # Every text model has functions of the same names beside its class.
         self._library: Any = sys.modules[type(self._decoder).__module__]
         self._pad = self.pad_token(config)
         self._newline: Tensor | None = getattr(self.model.model, "image_newline", None)
         self._tower = self.tower(self.model)
-        self.info = self.describe(
-            config,
-            checkpoint.placement,
-            name=checkpoint.name,
-            revision=checkpoint.revision,
-            parameters=checkpoint.parameters,
-            weight_bytes=checkpoint.weight_bytes,
-        )
 
     @classmethod
-    def load(
-        cls,
-        folder: Path,
-        placement: Placement,
-        *,
-        name: str,
-        revision: str | None = None,
-        trust_remote_code: bool = False,
-    ) -> Self:
-        """From a checkpoint folder. Raises MachineError when it is not whole or contradicts itself, UsageError when it
-        is built in a way this adapter does not run."""
-        config = configuration(folder, name)
+    def check(cls, config: Any, name: str) -> None:
         cls.tower_dims(config)
         check_decoder(config, name)
-        checkpoint = Checkpoint.read(
-            folder,
-            placement,
-            cls.ARCHITECTURE,
-            name=name,
-            revision=revision,
-            trust_remote_code=trust_remote_code,
-            preprocessing=cls.preprocessing(config),
-            prompt=cls.prompt,
-        )
-        return cls(checkpoint)
 
     @classmethod
     def prompt(cls, tokenizer: PreTrainedTokenizerBase, folder: Path) -> Prompt:
         return Prompt(tokenizer, folder, cls.PLACEHOLDER, media=cls.MEDIA, after=cls.AFTER)
 
-    @classmethod
-    def describe(cls, config: Any, placement: Placement, **facts: Any) -> ModelInfo:
-        check_decoder(config, facts["name"])
-        facts = {**facts, "family": cls.FAMILY}
-        return info_of(config, placement, tower=cls.tower_dims(config), frames_per_unit=1, **facts)
-
     @staticmethod
     def pad_token(config: Any) -> int:
         """The id that stands for visual rows."""
         return int(config.video_token_id)
-
-    @classmethod
-    @abstractmethod
-    def tower_dims(cls, config: Any) -> TowerDims:
-        """Widths of the tower. Raises UsageError when this adapter does not run it."""
 
     @staticmethod
     @abstractmethod

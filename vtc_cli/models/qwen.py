@@ -10,8 +10,7 @@ import sys
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -19,29 +18,27 @@ from torch import Tensor
 from vtc_cli.methods.stages import LayerPolicy
 from vtc_cli.models.adapter import Adapter, check_kept, check_layers
 from vtc_cli.models.checkpoint import Checkpoint
-from vtc_cli.models.contract import Cursor, Geometry, Prepared, Span, Unit
-from vtc_cli.models.device import Placement
+from vtc_cli.models.contract import Cursor, Geometry, Prepared, Span, TowerDims, Unit
 from vtc_cli.models.layered import run_layers
 from vtc_cli.models.patch_projection import PatchProjection
+from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.prompt import multiple_choice
 from vtc_cli.models.received import received_attention
-from vtc_cli.models.shape import check_layer_types, check_sizes, info_of
+from vtc_cli.models.shape import check_layer_types, check_sizes, qwen_tower
 
 
 class Qwen(Adapter):
     """A loaded Qwen-VL of some generation.
 
-    FAMILY: its name in reports. ARCHITECTURE: its class in transformers. LAYER_TYPES: kinds of decoder layer it runs.
+    LAYER_TYPES: kinds of decoder layer it runs.
     """
 
-    FAMILY: ClassVar[str]
-    ARCHITECTURE: ClassVar[str]
     LAYER_TYPES: ClassVar[frozenset[str]] = frozenset({"full_attention"})
     ENDS = ("<|im_end|>", "<|endoftext|>")
     runs_layer_policies = True
 
     def __init__(self, checkpoint: Checkpoint):
-        super().__init__(checkpoint, checkpoint.model.model.language_model)
+        super().__init__(checkpoint)
         model, config = self.model, self.model.config
         # Every generation has functions of the same names beside its class.
         self._library: Any = sys.modules[type(model).__module__]
@@ -52,39 +49,22 @@ class Qwen(Adapter):
             config.vision_end_token_id,
             config.video_token_id,
         )
-        self.info = info_of(
-            config,
-            checkpoint.placement,
-            name=checkpoint.name,
-            family=self.FAMILY,
-            revision=checkpoint.revision,
-            parameters=checkpoint.parameters,
-            weight_bytes=checkpoint.weight_bytes,
-        )
 
     @classmethod
-    def load(
-        cls,
-        folder: Path,
-        placement: Placement,
-        *,
-        name: str,
-        revision: str | None = None,
-        trust_remote_code: bool = False,
-    ) -> Self:
-        """From a checkpoint folder. Raises MachineError when it is not whole or contradicts itself."""
-        checkpoint = Checkpoint.read(
-            folder,
-            placement,
-            cls.ARCHITECTURE,
-            name=name,
-            revision=revision,
-            trust_remote_code=trust_remote_code,
-            preprocessing=cls.PREPROCESSING,
-        )
-        check_sizes(checkpoint.model.config, checkpoint.preprocessor, name)
-        check_layer_types(checkpoint.model.config, cls.LAYER_TYPES, name)
-        return cls(checkpoint)
+    def check(cls, config: Any, name: str) -> None:
+        check_layer_types(config, cls.LAYER_TYPES, name)
+
+    @classmethod
+    def check_pictures(cls, config: Any, preprocessor: Preprocessor, name: str) -> None:
+        check_sizes(config, preprocessor, name)
+
+    @classmethod
+    def tower_dims(cls, config: Any) -> TowerDims:
+        return qwen_tower(config.vision_config)
+
+    @classmethod
+    def frames_per_unit(cls, config: Any) -> int:
+        return int(config.vision_config.temporal_patch_size)
 
     @torch.no_grad()
     def encode(self, prepared: Prepared, geometry: Geometry, first: int = 0, capture: Sequence[int] = ()) -> list[Unit]:

@@ -1,4 +1,4 @@
-"""What a Qwen-layout configuration says about a model: widths for counting, and the record of what was loaded."""
+"""What a configuration says about a model: widths for counting, and the record of what was loaded."""
 
 from __future__ import annotations
 
@@ -20,13 +20,10 @@ def info_of(
     revision: str | None,
     parameters: int,
     weight_bytes: int,
-    tower: TowerDims | None = None,
-    frames_per_unit: int | None = None,
+    tower: TowerDims,
+    frames_per_unit: int,
 ) -> ModelInfo:
-    """The record of a model. config: transformers' composite configuration (`text_config`, `vision_config`).
-
-    tower, frames_per_unit: where the vision configuration is not laid out as that of a Qwen.
-    """
+    """The record of a model. config: transformers' composite configuration, with its `text_config`."""
     text = config.text_config
     kinds = getattr(text, "layer_types", None) or ()
     recurrent = tuple(number for number, kind in enumerate(kinds) if kind == "linear_attention")
@@ -63,14 +60,14 @@ def info_of(
         parameters=parameters,
         weight_bytes=weight_bytes,
         context=text.max_position_embeddings,
-        frames_per_unit=frames_per_unit or config.vision_config.temporal_patch_size,
-        tower=tower or _tower(config.vision_config),
+        frames_per_unit=frames_per_unit,
+        tower=tower,
         decoder=decoder,
         kv_bytes_per_token=2 * decoder.cached * decoder.kv_heads * decoder.head_dim * DTYPE_BYTES[placement.dtype],
     )
 
 
-def _tower(vision: Any) -> TowerDims:
+def qwen_tower(vision: Any) -> TowerDims:
     """The widths of a Qwen tower."""
     width = getattr(vision, "embed_dim", None) or vision.hidden_size  # Qwen2-VL: its hidden_size is what comes out
     return TowerDims(

@@ -63,7 +63,6 @@ def outline(folder: Path, placement: Placement, name: str, parameters: int) -> O
         config,
         placement,
         name=name,
-        family=family.name,
         revision=None,
         parameters=parameters,
         weight_bytes=parameters * DTYPE_BYTES[placement.dtype],
