@@ -20,6 +20,7 @@ from vtc_cli.lazy import lazy
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from vtc_cli import memory as memory
     from vtc_cli.engine.answer import Answer as Answer
     from vtc_cli.engine.answer import Evidence as Evidence
     from vtc_cli.engine.meter import Meter as Meter
@@ -79,6 +80,7 @@ _HOMES = {
     "VideoMemory": "methods.stages",
     "VtcError": "errors",
     "load_model": "models",
+    "memory": "memory",
     "open_clip": "video",
 }
 
@@ -112,6 +114,7 @@ __all__ = [
     "VtcError",
     "__version__",
     "load_model",
+    "memory",
     "open_clip",
 ]
 

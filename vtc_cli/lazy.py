@@ -8,7 +8,8 @@ from typing import Any
 
 
 def lazy(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """A module-level `__getattr__` for `package`. homes: public name -> the submodule that holds it.
+    """A module-level `__getattr__` for `package`. homes: public name -> the submodule that holds it, or its own name
+    for a subpackage that is public itself.
 
     Raises AttributeError (from what it returns) for any other name.
     """
@@ -16,6 +17,7 @@ def lazy(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     def load(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(f"{package}.{homes[name]}"), name)
+        module = import_module(f"{package}.{homes[name]}")
+        return module if homes[name] == name else getattr(module, name)
 
     return load

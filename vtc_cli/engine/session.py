@@ -45,6 +45,7 @@ class Session:
     chunk: units encoded and forwarded together; more is faster, and holds more pictures.
     units: how many units the video will have, if known: a default budget then takes no more than they need.
     max_turn: entries reserved for a question and its answer. evidence: measure which moments an answer looked at.
+    observe: called with frames, at the model's size, and the whole units just made of them, before any row is pruned.
 
     Raises UsageError: impossible values, a method of another stage, a need that cannot be met.
     """
@@ -67,6 +68,7 @@ class Session:
         max_turn: int = 1024,
         evidence: bool = True,
         meter: Meter | None = None,
+        observe: Callable[[Sequence[Frame], Sequence[Unit]], None] | None = None,
     ):
         if chunk < 1 or max_turn < 1:
             raise UsageError(f"chunk and max_turn must be at least 1, not {chunk} and {max_turn}")
@@ -81,6 +83,7 @@ class Session:
         self._chunk = chunk
         self._turn = max_turn
         self._evidence = evidence
+        self._observe = observe
         thinning = resolve(pruner, TokenPruner)  # type: ignore[type-abstract]
         routing = resolve(layers, LayerPolicy)  # type: ignore[type-abstract]
         if policy is not None:
@@ -195,6 +198,25 @@ class Session:
             return turn.take(self._context, cut, began)
 
     @torch.no_grad()
+    def logits(self, question: str, *, choices: Mapping[str, str] | None = None) -> torch.Tensor:
+        """fp32 [vocab] at the first place of an answer. Leaves no trace, like `ask`, and raises what it raises."""
+        if not self.units and not self._tail:
+            raise UsageError("nothing has been watched yet", "call watch() with frames first")
+        Turn(question, dict(choices or {}), limit=1).check(self._context, self._turn)
+        spans = [span for _, span in self._complete()]
+        with self._context.passing():
+            start = spans[-1].cursor if spans else self._context.cursor
+            spans.append(self.model.question(start, question, choices or None))
+            with self.meter.time("first_token"):
+                return self._context.forward(Span.join(spans), "question")
+
+    @torch.no_grad()
+    def unfinished(self) -> tuple[list[Frame], Unit] | None:
+        """The frames that wait for the rest of their unit, and the unit as every question is shown it; None if none."""
+        cut = self._complete()
+        return (list(self._tail), cut[0][0]) if cut else None
+
+    @torch.no_grad()
     def _take(self, count: int) -> None:
         """Encode and append the first `count` waiting frames (whole units), compacting where the budget demands it."""
         if not count:
@@ -204,6 +226,8 @@ class Session:
             prepared = self._prepare(frames)
         with self.meter.time("vision"):
             units = self._encode(prepared)
+        if self._observe is not None:
+            self._observe(frames, units)
         waiting: list[Placed] = []
         cursor, context = self._context.cursor, self._context
         for unit in units:

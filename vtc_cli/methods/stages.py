@@ -18,6 +18,8 @@ from vtc_cli.errors import UsageError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from vtc_cli.memory.contract import Inquiry, MemoryBuilder, Narrator, Recall, Recollection
+    from vtc_cli.memory.store import MemoryStore
     from vtc_cli.models.contract import ModelInfo, Unit, VideoLM
     from vtc_cli.video.frame import Frame
 
@@ -287,6 +289,24 @@ class CachePolicy(Method):
 
 @dataclass
 class VideoMemory(Method):
-    """What is remembered across the video, and what is recalled for a question."""
+    """What is remembered across the video, and what is recalled for a question.
+
+    It fills a store while the video is watched, once; questions are answered from the store, now or months later. The
+    core owns the file, the lock, the decoding and the encoding; the method decides what is worth a row, and which rows
+    a question needs. Everything it stores must follow from what was shown until then, so that a build that was
+    killed and resumed, and an answer as of a moment, equal those that never knew more.
+    """
 
     stage: ClassVar[str] = "memory"
+
+    @abstractmethod
+    def content(self) -> Mapping[str, Any]:
+        """What decides what is stored, as plain values: a store made with others is refused."""
+
+    @abstractmethod
+    def build(self, store: MemoryStore, narrator: Narrator) -> MemoryBuilder:
+        """What takes in a video, from where `store` stands. Subtitles are in the store already."""
+
+    @abstractmethod
+    def recall(self, inquiry: Inquiry, using: Recall) -> Recollection:
+        """The answer to a question from the store. Writes nothing."""

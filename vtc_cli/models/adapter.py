@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -162,6 +163,19 @@ class Adapter(VideoLM):
                     f"Use labels that differ in their first character; {label!r} could be a letter.",
                 )
         return [first[0] for first in ids]
+
+    def spellings(self, labels: Sequence[str]) -> list[list[int]]:
+        found = [
+            [
+                first,
+                *(ids[0] for form in ("{}", " {}", "({}") if len(ids := self._prompt.plain(form.format(label))) == 1),
+            ]
+            for label, first in zip(labels, self.label_ids(labels), strict=True)
+        ]
+        often = Counter(token for tokens in found for token in set(tokens))
+        return [
+            [token for token in dict.fromkeys(tokens) if token == tokens[0] or often[token] == 1] for tokens in found
+        ]
 
     def text(self, ids: Sequence[int]) -> str:
         words = self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)

@@ -258,6 +258,13 @@ class VideoLM(ABC):
     def label_ids(self, labels: Sequence[str]) -> list[int]:
         """The first token id the model would write for each answer label (all distinct, else UsageError)."""
 
+    def spellings(self, labels: Sequence[str]) -> list[list[int]]:
+        """For each answer label, every token that alone stands for it (`A`, ` A`, `(A`), no token twice.
+
+        The first is that of `label_ids`. Raises UsageError as it does.
+        """
+        return [[token] for token in self.label_ids(labels)]
+
     @abstractmethod
     def text(self, ids: Sequence[int]) -> str:
         """Token ids to text, special tokens removed."""

@@ -1,0 +1,134 @@
+"""A memory as it was at a moment: what had been seen until then, and nothing that came later.
+
+A row is visible when only frames shown until the moment went into it. What the end of the video closed is whole only
+for a question without a moment: while watching, nobody knows that the end has come.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vtc_cli.memory.rows import (
+    ClipRow,
+    ConceptRow,
+    EventRow,
+    FrameRow,
+    MentionRow,
+    ProtoRow,
+    RelationRow,
+    RevisitRow,
+    SubtitleRow,
+)
+from vtc_cli.memory.store import MemoryStore
+
+
+@dataclass(frozen=True)
+class OpenClip:
+    """The clip that was running at the moment. t0: its beginning; t1: the moment, or the video's end before it."""
+
+    t0: float
+    t1: float
+
+
+class MemoryView:
+    """The rows of a store as of `at`; all of them for None."""
+
+    def __init__(self, store: MemoryStore, at: float | None = None):
+        self.store = store
+        self.at = at
+
+    @property
+    def duration(self) -> float:
+        """Seconds known: of the video, or until the moment."""
+        last = self.store.one("SELECT MAX(t1) FROM coverage")
+        whole = float(last[0]) if last and last[0] is not None else 0.0
+        return whole if self.at is None else min(whole, self.at)
+
+    def clips(self) -> list[ClipRow]:
+        """Clips that were over."""
+        return self.store.rows(ClipRow, *self._seen("seen"), "id")
+
+    def events(self) -> list[EventRow]:
+        """Events that were over, and with `at` the one that was open then, as far as its clips were over.
+
+        The open one has no description, and its status is `open`.
+        """
+        if self.at is None:
+            return self.store.rows(EventRow, "", (), "id")
+        closed = self.store.rows(EventRow, "closed_at <= ?", (self.at,), "id")
+        over = {event.id for event in closed}
+        running = [clip for clip in self.clips() if clip.event_id is not None and clip.event_id not in over]
+        if not running:
+            return closed
+        first = running[0].event_id
+        t0, t1 = min(clip.t0 for clip in running), max(clip.t1 for clip in running)
+        redundant = sum(clip.action == "DISCARD" for clip in running)
+        assert first is not None
+        return [*closed, EventRow(first, t0, t1, None, None, None, False, redundant, "open", None)]
+
+    def open_clip(self) -> OpenClip | None:
+        """The clip that was running at the moment; None without a moment."""
+        if self.at is None:
+            return None
+        found = self.store.rows(ClipRow, "t0 <= ? AND (seen IS NULL OR seen > ?)", (self.at, self.at), "id")
+        return OpenClip(found[0].t0, min(self.at, found[0].t1)) if found else None
+
+    def frames(self, event: int) -> list[FrameRow]:
+        """Key frames of an event's visible clips, in time order."""
+        ids = [clip.id for clip in self.clips() if clip.event_id == event]
+        return self.frames_of(ids)
+
+    def frames_of(self, clips: list[int]) -> list[FrameRow]:
+        """Key frames of clips, in time order."""
+        marks = ", ".join("?" * len(clips))
+        return self.store.rows(FrameRow, f"clip_id IN ({marks})", clips, "pts") if clips else []
+
+    def all_frames(self) -> list[FrameRow]:
+        """Every visible key frame, in time order."""
+        return self.frames_of([clip.id for clip in self.clips()])
+
+    def prototypes(self, event: EventRow) -> list[FrameRow]:
+        """The key frames that stand for an event, heaviest first; of one that was open, those of its clips."""
+        if event.status == "open":
+            return self.frames(event.id)
+        found = self.store.rows(ProtoRow, "event_id = ?", (event.id,), "weight DESC, rank")
+        frames = {frame.id: frame for frame in self.frames(event.id)}
+        return [frames[proto.frame_id] for proto in found if proto.frame_id in frames]
+
+    def mentions(self) -> list[MentionRow]:
+        """Mentions in events that were over."""
+        where, values = self._of_closed()
+        return self.store.rows(MentionRow, where, values, "id")
+
+    def concepts(self) -> list[ConceptRow]:
+        """Concepts that had been mentioned."""
+        wanted = {mention.concept_id for mention in self.mentions()}
+        return [concept for concept in self.store.rows(ConceptRow, "", (), "id") if concept.id in wanted]
+
+    def aliases(self, concept: int) -> list[str]:
+        """Names that a concept had been mentioned by, in order of appearance."""
+        return list(dict.fromkeys(mention.name for mention in self.mentions() if mention.concept_id == concept))
+
+    def relations(self) -> list[RelationRow]:
+        """Relations in events that were over."""
+        where, values = self._of_closed()
+        return self.store.rows(RelationRow, where, values, "id")
+
+    def revisits(self) -> list[RevisitRow]:
+        """Revisits by events that were over."""
+        where, values = self._of_closed()
+        return self.store.rows(RevisitRow, where, values, "event_id, earlier_id")
+
+    def subtitles(self, t0: float | None = None, t1: float | None = None) -> list[SubtitleRow]:
+        """Subtitles that had begun, of a stretch [t0, t1)."""
+        found = self.store.rows(SubtitleRow, "", (), "t0, id")
+        last = min(value for value in (self.at, t1, float("inf")) if value is not None)
+        return [row for row in found if (row.t0 < last or row.t0 == self.at) and (t0 is None or row.t1 > t0)]
+
+    def _seen(self, column: str) -> tuple[str, tuple[float, ...]]:
+        return ("", ()) if self.at is None else (f"{column} <= ?", (self.at,))
+
+    def _of_closed(self) -> tuple[str, tuple[float, ...]]:
+        if self.at is None:
+            return "", ()
+        return "event_id IN (SELECT id FROM event WHERE closed_at <= ?)", (self.at,)
