@@ -21,6 +21,7 @@ from vtc_cli.train.architecture import CELL, MERGE, PATCH
 from vtc_cli.train.clock import WEIGHT, Clock, Hours, clock_loss, hours
 from vtc_cli.train.packing import UNLEARNT, Exchange, Layout, exchange, layout, pack, visible
 from vtc_cli.train.stream import WORN, compressed, random_size, to_input
+from vtc_cli.train.unshown import NEVER, Missing
 from vtc_cli.train.world import Film, Question, ask_some, frame_at, make_film, make_long_film
 from vtc_cli.train.world.asker import ABSENT
 from vtc_cli.train.world.choices import LETTERS, lettered
@@ -52,6 +53,11 @@ def _tokenizer(folder: str) -> Any:
     from tokenizers import Tokenizer
 
     return Tokenizer.from_file(f"{folder}/tokenizer.json")
+
+
+@lru_cache(maxsize=1)
+def _missing(folder: str) -> Missing:
+    return Missing(_tokenizer(folder))
 
 
 def _units(rng: np.random.Generator, progress: float) -> int:
@@ -89,7 +95,8 @@ def language_batch(step: int, folder: str, steps: int, films: int = 32) -> Mappi
         frames = np.stack([frame_at(film, time, size) for pair in times for time in pair])
         pictures.append(compressed(frames, rng) if rng.random() < WORN else frames)
         skills = _skills(rng, step / steps, units)
-        asked.append(_exchanges(film, skills, rng, tokenizer, tags, offset, room=150 + 70 * min(units, 12)))
+        room = 150 + 70 * min(units, 12)
+        asked.append(_exchanges(film, skills, rng, tokenizer, _missing(folder), tags, offset, room))
     start = layout(tokenizer, tags, (size[0] // CELL, size[1] // CELL), skip)
     frames = torch.from_numpy(np.stack(pictures)).unflatten(1, (units, 2)).flatten(0, 1)
     return {"frames": frames, "layout": start, "hours": hours(drawn, times, tags), **pack(asked)}
@@ -118,6 +125,7 @@ def _exchanges(
     skills: tuple[str, ...],
     rng: np.random.Generator,
     tokenizer: Any,
+    missing: Missing,
     tags: Spans,
     offset: float,
     room: int,
@@ -137,7 +145,7 @@ def _exchanges(
         if question.options and rng.random() < LETTERED:
             chosen = with_options(question, rng)
             text, answer, kind = chosen.text, chosen.answer, KINDS.index(CHOICE)
-        item = exchange(tokenizer, text, answer, kind)
+        item = exchange(tokenizer, text, answer, kind, missing)
         room -= len(item)
         if found and room < 0:
             break
@@ -197,7 +205,10 @@ def language_loss(
     film = torch.arange(films, device=device)[:, None].expand_as(slot)[learnt]
     lengths = torch.zeros(kind.shape, device=device).index_put_((film, slot[learnt]), torch.ones(()), accumulate=True)
     weights = lengths[film, slot[learnt]].rsqrt()
-    loss = (F.cross_entropy(logits, targets[learnt], reduction="none") * weights).sum() / weights.sum()
+    at, place, token = batch["unjudged"].to(device).unbind(1)
+    row = (learnt.flatten().cumsum(0) - 1).view_as(learnt)[at, place]
+    judged = logits.index_put((row, token), torch.tensor(NEVER, device=device))
+    loss = (F.cross_entropy(judged, targets[learnt], reduction="none") * weights).sum() / weights.sum()
     missed = torch.zeros(kind.shape, device=device).index_put_((film, slot[learnt]), wrong.float(), accumulate=True)
     return loss + WEIGHT * timely, {**_accuracy(missed == 0, kind), **figures}
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from vtc_cli.models.prompt import time_tag
+from vtc_cli.train.unshown import Missing
 
 UNLEARNT = -100  # target of a token that nothing is learnt from
 
@@ -70,27 +71,33 @@ def layout(tokenizer: Any, times: list[tuple[float, float]], grid: tuple[int, in
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question and its answer as token ids. kind: index of its skill."""
+    """A question and its answer as token ids.
+
+    kind: index of its skill. unjudged: (index into the answer, token) of guesses that nothing is learnt from.
+    """
 
     asked: Sequence[int]
     answer: Sequence[int]
     kind: int
+    unjudged: Sequence[tuple[int, int]] = ()
 
     def __len__(self) -> int:
         return len(self.asked) + len(self.answer) - 1  # the answer's last token is only ever a target
 
 
-def exchange(tokenizer: Any, question: str, answer: str, kind: int) -> Exchange:
+def exchange(tokenizer: Any, question: str, answer: str, kind: int, missing: Missing | None = None) -> Exchange:
     """What follows the film when a question is asked and answered, as the chat template writes it."""
     asked = tokenizer.encode(f"<|vision_end|>{question}<|im_end|>\n<|im_start|>assistant\n").ids
-    return Exchange(asked, tokenizer.encode(f"{answer}<|im_end|>").ids, kind)
+    said = tokenizer.encode(f"{answer}<|im_end|>").ids
+    return Exchange(asked, said, kind, missing.of(question, said) if missing else ())
 
 
 def pack(films: Sequence[Sequence[Exchange]]) -> Mapping[str, Tensor]:
     """The questions of every film behind each other.
 
     Returns int64 [B, S] each: `ids`; `offset`, positions after the film; `slot`, which question of the film (-1 where
-    padded); `targets` (UNLEARNT where nothing is learnt); and `kind` [B, Q], -1 where a film has fewer questions.
+    padded); `targets` (UNLEARNT where nothing is learnt). And `kind` [B, Q], -1 where a film has fewer questions;
+    `unjudged` [n, 3], the film, position and token of guesses that nothing is learnt from.
     """
     longest = max(sum(len(item) for item in exchanges) for exchanges in films)
     most = max(len(exchanges) for exchanges in films)
@@ -98,6 +105,7 @@ def pack(films: Sequence[Sequence[Exchange]]) -> Mapping[str, Tensor]:
     ids, offset = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
     slot, targets = torch.full(shape, -1), torch.full(shape, UNLEARNT)
     kind = torch.full((len(films), most), -1)
+    unjudged: list[tuple[int, int, int]] = []
     for film, exchanges in enumerate(films):
         at = 0
         for index, item in enumerate(exchanges):
@@ -105,10 +113,13 @@ def pack(films: Sequence[Sequence[Exchange]]) -> Mapping[str, Tensor]:
             ids[film, at:end] = torch.tensor(whole[:-1])
             offset[film, at:end] = torch.arange(len(item))
             slot[film, at:end] = index
-            targets[film, at + len(item.asked) - 1 : end] = torch.tensor(item.answer)
+            first = at + len(item.asked) - 1
+            targets[film, first:end] = torch.tensor(item.answer)
+            unjudged += [(film, first + place, token) for place, token in item.unjudged]
             kind[film, index] = item.kind
             at = end
-    return {"ids": ids, "offset": offset, "slot": slot, "targets": targets, "kind": kind}
+    never = torch.tensor(unjudged, dtype=torch.long).reshape(-1, 3)
+    return {"ids": ids, "offset": offset, "slot": slot, "targets": targets, "kind": kind, "unjudged": never}
 
 
 def visible(prefix: int, slot: Tensor, dtype: torch.dtype) -> Tensor:

@@ -15,9 +15,11 @@ from torch.nn import functional as F
 from vtc_cli.train import forward
 from vtc_cli.train.architecture import CELL, MERGE, PATCH
 from vtc_cli.train.stream import WORN, compressed, random_size, to_input
+from vtc_cli.train.unshown import repainted, unjudged
 from vtc_cli.train.world.labels import CHANNELS, IGNORE, unit_at
 from vtc_cli.train.world.shoot import make_film
 
+REPAINTED = 0.5  # share of the films in colours that have no name
 TRIES = 3  # films drawn for a unit until one has something to read: reading is learnt last
 NOTHING = {"kind": 0.3, "colour": 0.3, "motion": 0.3, "digit": 0.06, "word": 0.06}  # weight of empty cells
 # Which eighth of the picture a cell is in. Unasked, the tower forgets places (a linear read-out found none there),
@@ -44,6 +46,8 @@ def vision_batch(step: int, units: int = 24, split: str = "train") -> tuple[Tens
                 first = film.captions[0]
                 start = float(rng.uniform(first.start, max(first.start, min(first.end, duration) - gap)))
                 break
+        if rng.random() < REPAINTED:
+            film = repainted(film, rng)
         pair, truth = unit_at(film, (start, start + gap), size, CELL)
         frames.append(compressed(pair, rng) if rng.random() < WORN else pair)
         labels.append(truth.reshape(-1, len(CHANNELS)))
@@ -85,6 +89,10 @@ def vision_loss(
     # Of what is empty nobody asks where it is.
     heed = torch.where(labels[..., 0] > 0, THERE, 1.0).flatten()
     heed = heed / heed.sum()
+    by_colour, by_kind = (
+        table.to(device)[labels[..., channel].clamp(min=0)]
+        for table, channel in zip(unjudged(CHANNELS["kind"], CHANNELS["colour"]), (1, 0), strict=True)
+    )
     for level, features in enumerate([rows, *deep]):
         weight = 1.0 if level == 0 else 0.25
         answers = dict(zip(READ, heads(level, features), strict=True))
@@ -96,6 +104,8 @@ def vision_loss(
                 accuracy[name] = found[labels[..., 0] > 0].float().mean().item()
         for channel, name in enumerate(CHANNELS):
             truth, logits = labels[..., channel], answers[name]
+            if name in ("kind", "colour"):
+                logits = logits + (by_colour if name == "kind" else by_kind)
             # Things fill few cells; without a weight the first thing learnt is that nothing is there.
             weights = torch.ones(logits.shape[-1], device=device)
             weights[0] = NOTHING[name]

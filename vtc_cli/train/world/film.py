@@ -12,7 +12,7 @@ class Thing:
     """A shape that moves in a straight line over the screen during its scene.
 
     start: (x, y) at the scene's start; velocity: per second; radius: all in units of the picture's short side.
-    turn: radians; tint: brightness factor.
+    turn: radians; tint: brightness factor; paint: RGB of a colour that has no name, instead of that of `colour`.
     """
 
     shape: str
@@ -24,6 +24,7 @@ class Thing:
     turn: float
     tint: float
     texture: str = "flat"
+    paint: tuple[int, int, int] | None = None
 
     @property
     def pair(self) -> tuple[str, str]:

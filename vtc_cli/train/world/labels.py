@@ -60,8 +60,8 @@ def _labels(frames: list[list[Shown]], size: tuple[int, int], cell: int) -> NDAr
 
 def _value(what: Thing | Caption) -> tuple[int, ...]:
     if isinstance(what, Thing):
-        colour, motion = list(COLOURS).index(what.colour), list(MOTIONS).index(what.motion)
-        return SHAPES.index(what.shape) + 1, colour + 1, motion + 1, 0, 0
+        colour = IGNORE if what.paint else list(COLOURS).index(what.colour) + 1
+        return SHAPES.index(what.shape) + 1, colour, list(MOTIONS).index(what.motion) + 1, 0, 0
     if what.kind == "digit":
         return len(SHAPES) + 1, 0, 0, int(what.text) + 1, 0
     return len(SHAPES) + 1, 0, 0, 0, WORDS.index(what.text) + 1

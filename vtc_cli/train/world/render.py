@@ -76,7 +76,7 @@ def draw(film: Film, time: float, size: tuple[int, int], shown: list[Shown]) -> 
     canvas = _place(scene, time, size)
     for item in shown:
         if isinstance(item.what, Thing):
-            colour = np.array(COLOURS[item.what.colour], np.float32) * item.what.tint
+            colour = np.array(item.what.paint or COLOURS[item.what.colour], np.float32) * item.what.tint
             paint_planes(canvas, item.mask, item.corner, colour, item.shade)
         elif isinstance(item.what, Post):
             paint_planes(canvas, item.mask, item.corner, np.full(3, item.what.grey, np.float32), item.shade)
