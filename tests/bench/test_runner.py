@@ -191,7 +191,7 @@ def test_a_blind_answerer_is_at_chance_and_a_seeing_one_is_not(plan, monkeypatch
         return StoredClip(info, [Frame(float(second), picture) for second in range(2)])
 
     class Marked:
-        name, skills = "marked", ("mark",)
+        name, skills, sizes = "marked", ("mark",), None
         facts: ClassVar = {"suite": "marked", "skills": ["mark"], "seed": 0, "length": None}
 
         def cases(self):

@@ -115,7 +115,7 @@ def test_noise_is_the_same_moments_with_nothing_to_see():
 
 
 class Barren:
-    name, skills, facts = "barren", ("colour", "exists"), {}
+    name, skills, facts, sizes = "barren", ("colour", "exists"), {}, None
 
     def cases(self):
         yield Case("one", (Task(Question("what?", id="1", truth="red"), "colour", bool),), lambda: None)

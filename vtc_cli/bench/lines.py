@@ -7,13 +7,15 @@ and the row, so that a run that was cut goes on where it stopped.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vtc_cli.bench.rows import Row
-from vtc_cli.bench.suite import Case, Task
-from vtc_cli.engine.held import Held
 from vtc_cli.errors import UsageError
 from vtc_cli.report.identity import fingerprint
+
+if TYPE_CHECKING:  # reading lines takes neither a model nor torch
+    from vtc_cli.bench.rows import Row
+    from vtc_cli.bench.suite import Case, Task
+    from vtc_cli.engine.held import Held
 
 HEAD, LINE = "vtc.bench.head/1", "vtc.bench/1"
 Line = dict[str, Any]
@@ -48,6 +50,8 @@ def line(
         "right": task.check(record["answer"] or ""),
         "chance": task.chance,
         "tolerance": task.tolerance,
+        "group": task.group,
+        "points": None if task.points is None else task.points(record["answer"] or ""),
         "about": None if task.about is None else list(task.about),
         "evidence_entries": None if task.about is None else round(entries_about(held, task.about), 6),
         "by_question": by_question,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -13,7 +13,7 @@ from vtc_cli.bench import lines
 from vtc_cli.bench.clips import NoiseClip
 from vtc_cli.bench.rows import Row, settings_of
 from vtc_cli.bench.suite import Case, Suite, Task, limited
-from vtc_cli.errors import UsageError, VtcError
+from vtc_cli.errors import UsageError, VideoError, VtcError
 from vtc_cli.jobs.events import Events
 from vtc_cli.jobs.ledger import Ledger, LedgerError
 from vtc_cli.jobs.run import Runner
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Line = lines.Line
 SHARED = ("fps", "pixels", "system", "temperature", "max_new_tokens")  # settings that decide every row's answers
+EVERY = sys.maxsize  # as a limit: all questions of a suite
+SPARSE = ("max_frames",)  # such settings, too, which stand among the facts only where they are given
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,25 @@ class Plan:
     def __post_init__(self) -> None:
         if self.limit < 1:
             raise UsageError(f"--limit must be at least 1 question per skill, not {self.limit}")
+        if self.limit >= EVERY and self.suite.sizes is None:
+            raise UsageError(f"the suite {self.suite.name} has no end", "say how many questions: --limit 30")
 
     @property
     def answers(self) -> int:
         """How many there will be when every skill finds its questions."""
-        return len(self.rows) * len(self.suite.skills) * self.limit
+        sizes = self.suite.sizes
+        return len(self.rows) * sum(
+            min(self.limit, sizes[skill] if sizes else self.limit) for skill in self.suite.skills
+        )
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A film that could not be read, and how many questions nobody was asked for that."""
+
+    case: str
+    questions: int
+    error: VideoError
 
 
 class BenchEvents(Events):
@@ -62,19 +78,23 @@ class BenchEvents(Events):
     def dropped(self, row: Row, error: VtcError) -> None:
         """A row failed and is not run any further; the others go on."""
 
+    def left_out(self, film: LeftOut) -> None:
+        """A film cannot be read; the others go on."""
+
 
 @dataclass
 class Bench:
     """One run of a plan. ledger: an open file of earlier lines, to which new ones are added; None keeps no file.
 
-    failures: rows that failed, with their first error. Raises UsageError for what cannot be, most of it before the
-    model is loaded.
+    failures: rows that failed, with their first error. left_out: films that could not be read. Raises UsageError for
+    what cannot be, most of it before the model is loaded.
     """
 
     plan: Plan
     ledger: Ledger | None = None
     events: BenchEvents = field(default_factory=BenchEvents)
     failures: dict[str, VtcError] = field(default_factory=dict, init=False)
+    left_out: list[LeftOut] = field(default_factory=list, init=False)
     facts: dict[str, Any] = field(default_factory=dict, init=False)
     info: ModelInfo | None = field(default=None, init=False)
 
@@ -89,15 +109,25 @@ class Bench:
     def run(self) -> Iterator[Line]:
         """Every line of the plan, those of earlier runs among them: film by film, row by row, in the plan's order.
 
-        A row other than `none` that fails is left out from then on.
+        A row other than `none` that fails is left out from then on, and so is a film that cannot be read.
+        Raises VideoError when that is every film.
         """
-        cases = limited(self.plan.suite, self.plan.limit)
-        first = next(cases, None)
-        if first is None:
+        asked = False
+        for case in limited(self.plan.suite, self.plan.limit):
+            try:
+                if self._model is None:
+                    self._begin(case)
+                for line in self._case(case):
+                    asked = True
+                    yield line
+            except VideoError as error:
+                self.left_out.append(LeftOut(case.id, len(case.tasks), error))
+                self.events.left_out(self.left_out[-1])
+        if not asked and self.left_out:
+            first = self.left_out[0].error
+            raise VideoError(f"not one film of {self.plan.suite.name} can be read: {first.message}", first.hint)
+        if not asked:
             raise UsageError(f"the suite {self.plan.suite.name} has no questions for these settings")
-        self._begin(first)
-        for case in chain([first], cases):
-            yield from self._case(case)
 
     def _begin(self, case: Case) -> None:
         """Check every row against the first film, load the model, and find what is done already."""
@@ -108,7 +138,8 @@ class Bench:
         self.info = self._model.info
         settings = self.plan.settings.as_dict()
         model = {"model": self.info.name, "revision": self.info.revision, "dtype": self.info.dtype}
-        self.facts = {**self.plan.suite.facts, **model, **{name: settings[name] for name in SHARED}}
+        shared = [*SHARED, *(name for name in SPARSE if settings[name] is not None)]
+        self.facts = {**self.plan.suite.facts, **model, **{name: settings[name] for name in shared}}
         self._head = lines.head(self.facts)
         if self.ledger is not None:
             self._done = lines.known(self.ledger.records, self._head, str(self.ledger.path))
@@ -132,7 +163,7 @@ class Bench:
                 try:
                     for made in self._row(row, case, missing, clip, entries):
                         found[made["key"]] = made
-                except LedgerError:
+                except (LedgerError, VideoError):  # a film is no better for the next row
                     raise
                 except VtcError as error:
                     if row is self.plan.rows[0]:

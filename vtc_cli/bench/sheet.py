@@ -41,6 +41,7 @@ def _lines(summary: Summary) -> Iterator[dict[str, Any]]:
                 "chance": summary["chance"].get(skill),
                 **_evidence(row["evidence"].get(skill)),
                 **(_costs(row["costs"]) if skill == ALL and row["costs"] else {}),
+                **({f"official_{name}": value for name, value in row["official"].items()} if skill == ALL else {}),
                 "error": (row["error"] or {}).get("message"),
             }
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from vtc_cli.bench.costs import costs
 from vtc_cli.bench.lines import Line
 from vtc_cli.bench.rows import NONE, Row
 from vtc_cli.bench.statistics import best_number, mcnemar, paired_interval, wilson
 from vtc_cli.errors import VtcError
+
+if TYPE_CHECKING:
+    from vtc_cli.bench.runner import LeftOut
 
 SCHEMA = "vtc.bench.summary/1"
 ALL = "all"
@@ -25,8 +28,14 @@ def summarise(
     rows: Sequence[Row],
     lines: Iterable[Line],
     failures: Mapping[str, VtcError] | None = None,
+    left_out: Sequence[LeftOut] = (),
+    official: Callable[[Sequence[Line]], dict[str, float]] | None = None,
 ) -> Summary:
-    """Everything a view may show. facts: what the rows share; failures: rows that broke off, with the reason."""
+    """Everything a view may show.
+
+    facts: what the rows share. failures: rows that broke off, with the reason. left_out: films that could not be read.
+    official: the suite's own rule.
+    """
     of_row: dict[str, list[Line]] = {row.name: [] for row in rows}
     for line in lines:
         of_row[line["row"]].append(line)
@@ -43,7 +52,16 @@ def summarise(
         "questions": len(base),
         "chance": {skill: _chance(line for line in base if line["skill"] == skill) for skill in skills},
         "most_common": {skill: _most_common(line for line in base if line["skill"] == skill) for skill in skills},
-        "rows": [_row(row, of_row[row.name], base, skills, (failures or {}).get(row.name)) for row in rows],
+        "rows": [
+            {
+                **_row(row, of_row[row.name], base, skills, (failures or {}).get(row.name)),
+                "official": official(of_row[row.name]) if official and of_row[row.name] else {},
+            }
+            for row in rows
+        ],
+        "left_out": [
+            {"case": film.case, "questions": film.questions, "error": film.error.message} for film in left_out
+        ],
         "model": record["model"],
         "versions": record["versions"],
         "machine": record["machine"],

@@ -35,6 +35,9 @@ def views(summary: Summary, width: int) -> Iterator[RenderableType]:
     yield _methods(summary, width, named)
     yield ""
     yield from _skills(summary, width)
+    if any(row["official"] for row in summary["rows"]):
+        yield f"\nas {summary['facts']['suite']} scores itself"
+        yield _official(summary)
     if any(_moments(row) for row in summary["rows"]):
         yield "\nquestions whose moment still had entries in the cache (kept), and whose had none (gone)"
         yield _evidence(summary)
@@ -43,10 +46,12 @@ def views(summary: Summary, width: int) -> Iterator[RenderableType]:
 
 def _title(summary: Summary) -> str:
     facts = summary["facts"]
-    told = [f"suite {facts['suite']}", f"seed {facts['seed']}"]
-    if facts["length"] is not None:
+    told = [f"suite {facts['suite']}"]
+    if facts.get("seed") is not None:
+        told.append(f"seed {facts['seed']}")
+    if facts.get("length") is not None:
         told.append(f"films of {duration(facts['length'])}")
-    told += [name for name in ("unseen", "choices") if facts[name]]
+    told += [name for name in ("unseen", "choices") if facts.get(name)]
     model = f"{facts['model']}@{str(facts['revision'] or '').removeprefix('blake2b:')[:8]}".rstrip("@")
     return (
         f"{model} · {' · '.join(told)} · {count(summary['questions'])} questions about {count(summary['films'])} films"
@@ -113,6 +118,18 @@ def _skills(summary: Summary, width: int) -> Iterator[Table]:
         yield table
 
 
+def _official(summary: Summary) -> Table:
+    """Rows down, the figures of the suite's own rule across."""
+    table = _table()
+    table.add_column("", justify="right", style="dim")
+    names = list(dict.fromkeys(name for row in summary["rows"] for name in row["official"]))
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for number, row in enumerate(summary["rows"], 1):
+        table.add_row(str(number), *(percent(row["official"].get(name)) for name in names))
+    return table
+
+
 def _evidence(summary: Summary) -> Table:
     table = _table()
     table.add_column("", justify="right", style="dim")
@@ -145,6 +162,9 @@ def _footnotes(summary: Summary) -> Iterator[str]:
     for row in summary["rows"]:
         if row["error"]:
             yield f"{row['name']} failed: {row['error']['message']}"
+    if lost := summary["left_out"]:
+        asked = sum(film["questions"] for film in lost)
+        yield f"left out: {count(asked)} questions about {count(len(lost))} films that cannot be read"
 
 
 def _table() -> Table:

@@ -13,8 +13,15 @@ from vtc_cli.cli.help import Command
 SUITE = "Questions"
 KEPT = (
     *("model", "revision", "device", "dtype", "attention", "trust_remote_code"),
-    *("fps", "pixels", "budget", "chunk", "max_new_tokens"),
+    *("fps", "max_frames", "pixels", "budget", "chunk", "max_new_tokens"),
 )
+
+
+def complete_suites(incomplete: str) -> list[str]:
+    """Suites, for the shell."""
+    from vtc_cli.bench.suites import SUITES
+
+    return [name for name in SUITES if name.startswith(incomplete)]
 
 
 def register(app: typer.Typer) -> None:
@@ -42,9 +49,38 @@ def bench(
         ),
     ] = None,
     budget: options.CacheBudget = None,
-    suite: Annotated[str, typer.Option(metavar="NAME", rich_help_panel=SUITE, help="Where questions come from.")] = (
-        "tiny"
-    ),
+    suite: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=SUITE,
+            autocompletion=complete_suites,
+            help="Where questions come from: tiny, files, or a published benchmark like videomme.",
+        ),
+    ] = "tiny",
+    questions: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", rich_help_panel=SUITE, help="Of `files`: JSONL or CSV, a question per row."),
+    ] = None,
+    videos: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", rich_help_panel=SUITE, help="Of `files`: where the videos are.  [default: beside the file]"
+        ),
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", rich_help_panel=SUITE, help="Of a published benchmark: the folder that holds it."),
+    ] = None,
+    download: Annotated[
+        bool, typer.Option("--download", rich_help_panel=SUITE, help="Fetch a published benchmark that is not here.")
+    ] = False,
+    repo: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OWNER/NAME[@REV]", rich_help_panel=SUITE, help="Fetch it from there, where its place has changed."
+        ),
+    ] = None,
     skills: Annotated[
         str | None,
         typer.Option(metavar="A,B,...", rich_help_panel=SUITE, help="Only these.  [default: all, or recall]"),
@@ -55,7 +91,7 @@ def bench(
             metavar="TIME", rich_help_panel=SUITE, help="Length of every film: 8s, 10m. From 1m on, facts to recall."
         ),
     ] = None,
-    limit: Annotated[int, typer.Option(metavar="N", rich_help_panel=SUITE, help="Questions per skill.")] = 30,
+    limit: Annotated[str, typer.Option(metavar="N|all", rich_help_panel=SUITE, help="Questions per skill.")] = "30",
     seed: Annotated[int, typer.Option(metavar="N", rich_help_panel=SUITE, help="Other films: any number.")] = 0,
     unseen: Annotated[
         bool, typer.Option("--unseen", rich_help_panel=SUITE, help="Worded as the bundled model was never asked.")
@@ -85,6 +121,7 @@ def bench(
     attention: options.Attention = None,
     trust_remote_code: options.TrustRemoteCode = None,
     fps: options.Fps = None,
+    max_frames: options.MaxFrames = None,
     pixels: options.Pixels = None,
     chunk: options.Chunk = None,
     max_new_tokens: Annotated[
@@ -94,6 +131,10 @@ def bench(
     json: options.Json = False,
     csv: Annotated[
         bool, typer.Option("--csv", rich_help_panel=options.OUTPUT, help="A table of commas on stdout.")
+    ] = False,
+    wrong: Annotated[
+        bool,
+        typer.Option("--wrong", rich_help_panel=options.OUTPUT, help="List every wrong answer; with --csv, only them."),
     ] = False,
     output: Annotated[
         Path | None,
@@ -124,9 +165,11 @@ def bench(
       vtc bench -m hiprune:retain=1/3+infinipot-v:budget=6144 --length 10m
       vtc bench -m infinipot-v -m window --budgets 1/8 --length 5m --limit 200 -o runs.jsonl
       vtc bench --skills colour,count --blind --json
+      vtc bench --suite files --questions mine.jsonl --videos footage --wrong
+      vtc bench --suite videomme --root Video-MME --model Qwen/Qwen3-VL-2B-Instruct --max-frames 256 --limit all
 
-    Each film is rendered once; every row watches the same frames and answers the same questions. A table on a
-    terminal, JSON in a pipe. Exit codes: 0 done; 1 failed; 2 wrong usage; 3 some rows failed; 4 the machine lacks
+    Every row watches the same frames and answers the same questions. A table on a terminal, JSON in a pipe. Exit
+    codes: 0 done; 1 failed; 2 wrong usage; 3 some rows failed or some films cannot be read; 4 the machine lacks
     something; 130 interrupted (with --output, --resume goes on).
     """
     flags = dict(locals())  # the parameters by name; the configuration takes the keys it knows
@@ -149,8 +192,20 @@ def bench(
         unseen=unseen,
         choices=choices,
         via=via,
+        questions=questions,
+        videos=videos,
+        root=root,
+        download=download,
+        repo=repo,
     )
     code = compare(
-        plan, form, output=output, resume=resume, quiet=values["quiet"].value, progress=progress, verbose=verbose
+        plan,
+        form,
+        output=output,
+        resume=resume,
+        quiet=values["quiet"].value,
+        progress=progress,
+        verbose=verbose,
+        wrong=wrong,
     )
     raise typer.Exit(code)

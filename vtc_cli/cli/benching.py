@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vtc_cli.bench.rows import Row, rows_of
-from vtc_cli.bench.runner import Bench, BenchEvents, Plan
+from vtc_cli.bench.runner import EVERY, Bench, BenchEvents, LeftOut, Plan
 from vtc_cli.bench.suite import Case
-from vtc_cli.bench.suites import find_suite
+from vtc_cli.bench.suites import Place, find_suite
 from vtc_cli.bench.summary import Summary, summarise
+from vtc_cli.bench.wrong import wrong_answers, wrong_as_csv, wrong_as_text
 from vtc_cli.cli.answers import in_words, one_line
 from vtc_cli.cli.screen import is_terminal, library_noise
 from vtc_cli.errors import UsageError, VtcError
@@ -42,11 +43,16 @@ def request_of(
     suite: str,
     skills: str | None,
     length: str | None,
-    limit: int,
+    limit: str,
     seed: int,
     unseen: bool,
     choices: bool,
     via: str,
+    questions: Path | None = None,
+    videos: Path | None = None,
+    root: Path | None = None,
+    download: bool = False,
+    repo: str | None = None,
 ) -> Plan:
     """The comparison a command line asks for. Raises UsageError."""
     from vtc_cli.bench.suites.tiny import Wanted
@@ -64,7 +70,18 @@ def request_of(
     if shared.budget is not None and all(row.plain or row.share is not None for row in rows):
         raise UsageError("--budget changes no row: `none` never has one", "give a method with -m")
     wanted = Wanted(names, seconds, seed, unseen, choices, via, shared.fps)  # type: ignore[arg-type]
-    return Plan(find_suite(suite, wanted), rows, shared, limit)
+    most = _limit(limit)
+    return Plan(find_suite(suite, wanted, Place(questions, videos, root, download, repo)), rows, shared, most)
+
+
+def _limit(text: str) -> int:
+    """Questions per skill; `all` is every one, which only suites with an end have."""
+    if text.strip().casefold() == "all":
+        return EVERY
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"--limit {text}: a number of questions per skill is wanted", "or `all`") from None
 
 
 def compare(
@@ -76,8 +93,9 @@ def compare(
     quiet: bool,
     progress: bool | None,
     verbose: bool,
+    wrong: bool = False,
 ) -> int:
-    """Run a comparison and print it. Returns the exit code."""
+    """Run a comparison and print it. wrong: and every wrong answer. Returns the exit code."""
     if resume and output is None:
         raise UsageError("--resume goes on with a file, and none is named", "add --output runs.jsonl")
     screen = BenchScreen(plan, quiet=quiet, progress=progress)
@@ -89,23 +107,27 @@ def compare(
         bench = Bench(plan, ledger, screen)
         lines = list(bench.run())
         screen.close()
-        summary = summarise(bench.facts, plan.rows, lines, bench.failures)
-    show(summary, form)
-    return exit_code(plan, bench.failures)
+        summary = summarise(
+            bench.facts, plan.rows, lines, bench.failures, left_out=bench.left_out, official=plan.suite.official
+        )
+    show(summary, form, wrong_answers(plan.rows, lines) if wrong else None)
+    return exit_code(plan, bench.failures) or (3 if bench.left_out else 0)
 
 
-def show(summary: Summary, form: Form) -> None:
-    """The comparison on stdout."""
+def show(summary: Summary, form: Form, wrong: list[dict[str, Any]] | None = None) -> None:
+    """The comparison on stdout. wrong: the wrong answers, which `csv` shows instead; None not to show them."""
     if form == "json":
-        print(json.dumps(summary, indent=2))
+        print(json.dumps(summary if wrong is None else {**summary, "wrong": wrong}, indent=2))
     elif form == "csv":
         from vtc_cli.bench.sheet import as_csv
 
-        sys.stdout.write(as_csv(summary))
+        sys.stdout.write(as_csv(summary) if wrong is None else wrong_as_csv(wrong))
     else:
         from vtc_cli.bench.table import print_summary
 
         print_summary(summary)
+        for line in wrong_as_text(wrong) if wrong is not None else ():
+            print(line)
     sys.stdout.flush()
 
 
@@ -147,6 +169,10 @@ class BenchScreen(BenchEvents):
     def dropped(self, row: Row, error: VtcError) -> None:
         first, *rest = in_words(error)
         self._print("\n  ".join([first.replace("error: ", f"error: {row.name}: ", 1), *rest]))
+
+    def left_out(self, film: LeftOut) -> None:
+        first, *rest = in_words(film.error)
+        self._print("\n  ".join([first.replace("error: ", f"left out: {film.case}: ", 1), *rest]))
 
     def warning(self, text: str) -> None:
         if not self._quiet:

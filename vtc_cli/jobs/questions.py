@@ -96,6 +96,13 @@ def _not_text(what: str) -> UsageError:
 
 
 def _from_json(line: str, where: str) -> Question:
+    item = parse_object(line, where)
+    known_fields(item, FIELDS, where)
+    return question_of(item, where)
+
+
+def parse_object(line: str, where: str) -> dict[str, Any]:
+    """The JSON object on one line. where: the file and line, for messages. Raises UsageError."""
     try:
         item = json.loads(line)
     except json.JSONDecodeError as error:
@@ -106,9 +113,18 @@ def _from_json(line: str, where: str) -> Question:
         raise UsageError(f"{where}: not JSON that can be read ({error})") from None
     if not isinstance(item, dict):
         raise UsageError(f"{where}: expected an object with a `question`")
+    return item
+
+
+def known_fields(item: Mapping[str, Any], fields: Sequence[str], where: str) -> None:
+    """Raise UsageError for a field that looks like a slip of the pen; others may stand there for someone else."""
     for name in item:
-        if name not in FIELDS and (close := get_close_matches(name, FIELDS, n=1, cutoff=0.75)):
+        if name not in fields and (close := get_close_matches(name, fields, n=1, cutoff=0.75)):
             raise UsageError(f"{where}: unknown field {name!r}", f"did you mean {close[0]!r}?")
+
+
+def question_of(item: Mapping[str, Any], where: str) -> Question:
+    """The question of an object with `question`, `choices`, `id` and `answer`. Raises UsageError."""
     question = item.get("question")
     if not isinstance(question, str) or not question.strip():
         raise UsageError(f"{where}: `question` is missing or empty")
