@@ -9,7 +9,6 @@ from typing import Any
 
 from vtc_cli.errors import UsageError
 from vtc_cli.jobs.settings import Settings
-from vtc_cli.jobs.setup import methods_of
 from vtc_cli.methods.options import read
 from vtc_cli.methods.registry import Chosen, split
 
@@ -47,6 +46,8 @@ def rows_of(specs: Sequence[str], budgets: str | None = None, blind: bool = Fals
     its own stands once for each of them. blind: add the row that sees noise.
     Raises UsageError for unknown methods, impossible budgets, and two rows that are the same.
     """
+    from vtc_cli.jobs.setup import methods_of  # which takes torch; whoever reads results does without
+
     shares = _shares(budgets) if budgets is not None else []
     rows = [Row(NONE)] + ([Row(BLIND, blind=True)] if blind else [])
     sized = False

@@ -237,7 +237,8 @@ class Runner:
             now = frame.time
             yield frame
             del frame
-            self._memory.sample(now, session.kv_bytes)
+            counts = session.meter.counts
+            self._memory.sample(now, session.kv_bytes, counts["visual_in"], counts["visual_kept"])
             self.events.frame(now)
 
     def _ask(self, clip: Clip, watched: Watched, question: Question, first: bool) -> Record:

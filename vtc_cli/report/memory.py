@@ -12,11 +12,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sample:
-    """One reading. time: seconds of video; rss, kv: bytes (None where not measured)."""
+    """One reading. time: seconds of video; rss, kv: bytes; seen, kept: visual tokens so far, before the pruner and
+    after it. None where not measured."""
 
     time: float
     rss: int | None
     kv: int | None
+    seen: int | None = None
+    kept: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,13 @@ class MemoryWatch:
         self._last: Sample | None = None
         _reset_cuda_peak(self.device)
 
-    def sample(self, time: float, kv: int | None = None) -> None:
-        """Take a reading, once per unit. time: seconds of video; kv: bytes the cache holds now."""
+    def sample(self, time: float, kv: int | None = None, seen: int | None = None, kept: int | None = None) -> None:
+        """Take a reading, once per unit. time: seconds of video; kv: bytes the cache holds now; seen, kept: visual
+        tokens so far."""
         rss = resident()
         self._rss_peak = _largest(self._rss_peak, rss)
         self._mps_peak = _largest(self._mps_peak, _mps_allocated(self.device))
-        self._last = Sample(time, rss, kv)
+        self._last = Sample(time, rss, kv, seen, kept)
         if self._seen % self._stride == 0:
             if len(self._timeline) == self.samples - 1:  # one place is the last reading's
                 self._timeline = self._timeline[::2]

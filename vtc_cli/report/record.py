@@ -194,6 +194,8 @@ def _timeline(memory: MemoryUse | None) -> dict[str, list[Any]] | None:
         "time": [_round(sample.time) for sample in memory.timeline],
         "rss": [sample.rss for sample in memory.timeline],
         "kv": [sample.kv for sample in memory.timeline],
+        "visual_in": [sample.seen for sample in memory.timeline],
+        "visual_kept": [sample.kept for sample in memory.timeline],
     }
 
 

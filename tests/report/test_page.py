@@ -1,0 +1,310 @@
+"""`vtc report`: the page holds what the files hold, and refers to nothing outside itself."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.report.reading_html import Page
+from tests.report.results import NASTY, READINGS, answer, compared, methods, write
+from tests.support.browser import chromium, opened
+from tests.support.clips import write_clip
+from vtc_cli.bench.summary import score
+from vtc_cli.errors import MachineError, UsageError
+from vtc_cli.jobs.report import make_report
+from vtc_cli.report.page.figures import timelines, trades
+from vtc_cli.report.page.reading import read_source
+from vtc_cli.report.page.runs import family_of, runs_of
+
+
+def page_of(folder: Path, *files: Path, **options) -> Page:
+    return Page(make_report(files, folder / "report.html", **options).path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def compared_file(tmp_path: Path) -> Path:
+    return write(tmp_path / "runs.jsonl", compared())
+
+
+@pytest.fixture
+def answered_file(tmp_path: Path) -> Path:
+    thinned = methods(("pruner", "uniform", {"retain": "1/2"}))
+    return write(
+        tmp_path / "answers.jsonl",
+        [answer("When?"), answer("Who?", reused=True), answer("When?", "at 1 s", **thinned)],
+    )
+
+
+def test_a_page_nests_and_refers_to_nothing_outside(tmp_path, compared_file, answered_file):
+    page = page_of(tmp_path, compared_file, answered_file)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.strays == []
+    assert len(page.ids) == len(set(page.ids))
+    assert [link for link in page.links if not link.startswith(("#", "data:"))] == []
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    assert "://" not in text
+    assert "@import" not in text
+    assert re.findall(r"url\((?!#)[^)]*", text) == []
+    assert re.findall(r"#a[12]000\d", text) == []  # every stand-in colour has become one of the page's
+
+
+def test_the_same_files_make_the_same_page(tmp_path, compared_file):
+    first = make_report([compared_file], tmp_path / "report.html").path.read_bytes()
+    assert make_report([compared_file], tmp_path / "report.html").path.read_bytes() == first
+
+
+def test_accuracy_and_its_interval_are_the_benchs_own(tmp_path, compared_file):
+    lines = compared()[1:]
+    page = page_of(tmp_path, compared_file)
+    base = {(line["case"], line["record"]["question_id"]): line for line in lines if line["row"] == "none"}
+    rows = {row[0]: row[1:] for row in page.numbers("accuracy-1-tokens")}
+    for number, name in enumerate(("none", "uniform:retain=1/2", "uniform:retain=1/4"), 1):
+        known = score([line for line in lines if line["row"] == name], base)
+        assert known is not None
+        kept = 392 / number if number < 3 else 392 // 3
+        assert [float(cell) for cell in rows[str(number)]] == [
+            kept, known["accuracy"], known["low"], known["high"], known["n"]
+        ]  # fmt: skip
+    sizes = {row[0]: float(row[1]) for row in page.numbers("accuracy-1-b")}
+    assert sizes == {"1": 7000, "2": 6000, "3": 5000}
+
+
+def test_figures_over_time_hold_the_readings(tmp_path, answered_file):
+    page = page_of(tmp_path, answered_file)
+    for name, column in (("memory-rss", 1), ("memory-kv", 2)):
+        shown = [(float(row[2]), float(row[3])) for row in page.numbers(name) if row[0] == "1"]
+        assert shown == [(reading[0], reading[column]) for reading in READINGS]
+    marks = [(float(row[2]), float(row[4])) for row in page.numbers("tokens-kept") if row[:2] == ["1", "looked at"]]
+    assert marks == [(2.5, 0.4), (0.5, 0.1)] * 2
+
+
+def test_shares_over_time_add_up_to_the_records_tokens(tmp_path):
+    record = answer()
+    record["tokens"] |= {"visual_in": 588, "visual_kept": 218}  # the last step came after the last reading
+    line = timelines(runs_of([read_source(write(tmp_path / "one.jsonl", [record]))]))[0]
+    assert line.edges == (0.0, 2.0, 4.0)
+    assert line.shares == (98 / 196, (218 - 98) / (588 - 196))
+
+
+def test_records_without_tokens_over_time_are_said_to_lack_them(tmp_path):
+    record = answer()
+    del record["timeline"]["visual_in"], record["timeline"]["visual_kept"]
+    page = page_of(tmp_path, write(tmp_path / "old.jsonl", [record]))
+    assert [row[1] for row in page.numbers("tokens-kept")] == ["looked at"] * 2
+    assert "made before tokens over time were recorded" in page.text
+
+
+def test_time_is_that_of_the_records_and_watching_counts_once(tmp_path, answered_file):
+    page = page_of(tmp_path, answered_file)
+    head, *rows = page.tables[page.names.index("where-time-went")]
+    assert [row[0] for row in rows] == ["1", "2"]
+    told = dict(zip(head, rows[0], strict=True))
+    assert {name: float(told[name]) for name in ("decode", "vision", "prefill", "first_token", "watch")} == {
+        "decode": 58.1, "vision": 121.4, "prefill": 31.0, "first_token": 0.084, "watch": 171.5
+    }  # fmt: skip
+
+
+def test_wrong_answers_come_first_and_every_answer_is_there(tmp_path, compared_file):
+    page = page_of(tmp_path, compared_file)
+    table = next(table for table in page.tables if "truth" in table[0])
+    result = table[0].index("result")
+    results = [row[result] for row in table[1:]]
+    assert len(results) == 18
+    assert results == sorted(results, reverse=True)
+    assert results.count("wrong") == 0 + 1 + 2
+
+
+def test_what_differs_is_told_and_what_does_not_is_not(tmp_path, answered_file):
+    page = page_of(tmp_path, answered_file)
+    differing = next(table for table in page.tables if table[0][:2] == ["run", "methods"] and len(table[0]) == 2)
+    assert [row[0] for row in differing[1:]] == ["1", "2"]
+    assert "uniform (retain 1/2)" in differing[2][1]
+    assert "max new tokens" in page.text
+
+
+def test_what_people_write_stays_text(tmp_path):
+    failed = answer(NASTY, NASTY, video=f"{NASTY}.mp4")
+    failed["question"] = NASTY + "\udc80\x00"
+    page = page_of(tmp_path, write(tmp_path / "nasty.jsonl", [failed]))
+    assert page.strays == []
+    assert NASTY in page.text
+    assert "alert(" not in " ".join(re.findall(r"<script>.*?</script>", (tmp_path / "report.html").read_text("utf-8")))
+
+
+def test_failures_are_answers_too(tmp_path):
+    from vtc_cli.errors import VideoError
+
+    error = VideoError("kitchen.mp4 has no picture track", "try another file")
+    bare = dict.fromkeys(("counts", "work", "seconds", "memory", "cache", "outcome", "clip", "model", "sampling"))
+    page = page_of(tmp_path, write(tmp_path / "failed.jsonl", [answer(error=error, **bare)]))
+    assert "kitchen.mp4 has no picture track" in page.text
+    assert "No times are in these records." in page.text
+
+
+def test_evidence_is_shown_of_videos_at_hand(tmp_path):
+    from vtc_cli.video import open_clip
+
+    clip = write_clip(tmp_path / "clip.mp4", size=(320, 200))
+    video = open_clip(str(clip))
+    info = video.info
+    video.close()
+    record = answer(video=str(clip), clip=info)
+    page = page_of(tmp_path, write(tmp_path / "a.jsonl", [record]))
+    assert len([link for link in page.links if link.startswith("data:image/jpeg")]) == 2
+    moved = answer(video="elsewhere/clip.mp4", clip=info)
+    files = write(tmp_path / "b.jsonl", [moved])
+    assert "elsewhere/clip.mp4: not a file at hand" in page_of(tmp_path, files).text
+    assert [link for link in page_of(tmp_path, files, videos=[tmp_path]).links if link.startswith("data:")]
+    assert [link for link in page_of(tmp_path, files, videos=[tmp_path], thumbnails=0).links if "data:" in link] == []
+    write_clip(clip, seed=5, size=(320, 200))
+    assert "the file there now has other content" in page_of(tmp_path, write(tmp_path / "c.jsonl", [record])).text
+
+
+def test_an_allowance_of_pictures_goes_to_wrong_answers_first(tmp_path):
+    from vtc_cli.report.page.evidence import album
+    from vtc_cli.video.frame import Frame
+
+    class Still:
+        """A video of one grey picture."""
+
+        closed = 0
+
+        def at(self, times):
+            import torch
+
+            return (Frame(time, torch.full((3, 8, 8), 99, dtype=torch.uint8)) for time in times)
+
+        def close(self):
+            self.closed += 1
+
+    clips: list[Still] = []
+    runs = runs_of([read_source(write(tmp_path / "runs.jsonl", compared()))])
+    found = album(runs, lambda record: clips.append(Still()) or clips[-1], most=7)  # type: ignore[arg-type]
+    assert [one.line["right"] for one in found.answers] == [False, False, False]
+    assert found.left_out == 15
+    assert len(clips) == 3
+    assert [clip.closed for clip in clips] == [1, 1, 1]
+
+
+def test_answers_of_several_files_and_settings_are_runs_of_their_own(tmp_path, answered_file):
+    again = write(tmp_path / "again.jsonl", [answer("When?")])
+    names = [run.name for run in runs_of([read_source(answered_file), read_source(again)])]
+    assert names == ["uniform:retain=1/4 (answers)", "uniform:retain=1/2", "uniform:retain=1/4 (again)"]
+
+
+def test_the_frontier_is_what_no_other_run_beats_in_both(tmp_path, compared_file):
+    trade = trades(runs_of([read_source(compared_file)]), 0)[0]
+    edge = [(point.x, point.y) for point in trade.frontier]
+    assert edge == sorted(edge)
+    for point in trade.points:
+        beaten = any(other.x <= point.x and other.y > point.y for other in trade.points)
+        assert beaten == ((point.x, point.y) not in edge)
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("none", "none"),
+        ("hiprune++:retain=1/3", "hiprune++"),
+        ("hiprune++:retain=1/3,beta=0.2+window at 1/9", "hiprune++:beta=0.2+window"),
+        ("infinipot-v:budget=6144", "infinipot-v"),
+    ],
+)
+def test_runs_of_one_method_are_one_line(name, family):
+    assert family_of(name) == family
+
+
+BAD = {
+    "empty": (b"", "holds no results"),
+    "blank": (b"\n\n", "holds no results"),
+    "words": (b"hello\n", "line 1: not a line of JSON"),
+    "other": (b'{"a": 1}\n', "not a result of vtc"),
+    "list": (b"[1, 2]\n", "not a result of vtc"),
+    "newer": (b'{"schema": "vtc.answer/2"}\n', "written as vtc.answer/2, and this vtc reads vtc.answer/1"),
+    "summary": (b'{"schema": "vtc.bench.summary/1"}\n', "a summary of vtc bench"),
+    "bare": (b'{"schema": "vtc.answer/1"}\n', "has no `id`"),
+    "headless": (b'{"schema": "vtc.bench/1"}\n', "without the first line of its file"),
+    "binary": (bytes(range(256)), "not a line of JSON"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_what_is_no_file_of_results_is_refused(tmp_path, kind):
+    content, told = BAD[kind]
+    path = tmp_path / "bad.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=re.escape(told)):
+        make_report([path], tmp_path / "report.html")
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_mixed_editions_name_the_line(tmp_path):
+    path = write(tmp_path / "mixed.jsonl", [answer(), {"schema": "vtc.answer/9"}])
+    with pytest.raises(UsageError, match=r"mixed.jsonl, line 2: written as vtc.answer/9"):
+        make_report([path], tmp_path / "report.html")
+
+
+def test_a_line_cut_short_is_left_out_and_said(tmp_path, answered_file):
+    whole = answered_file.read_bytes()
+    answered_file.write_bytes(whole[:-200])
+    made = make_report([answered_file], tmp_path / "report.html")
+    assert made.answers == 2
+    assert "was cut short" in made.notes[0]
+    assert made.notes[0] in Page(made.path.read_text(encoding="utf-8")).text
+    answered_file.write_bytes(whole.replace(b'"schema"', b'"sch', 1))
+    with pytest.raises(UsageError, match="line 1"):
+        make_report([answered_file], tmp_path / "report.html")
+
+
+def test_places_that_cannot_be_written_are_refused_before_reading(tmp_path, answered_file):
+    before = answered_file.read_bytes()
+    for output, told in (
+        (tmp_path / "none" / "report.html", "is not there"),
+        (tmp_path, "is a folder"),
+        (answered_file, "one of the files to report on"),
+    ):
+        with pytest.raises(UsageError, match=told):
+            make_report([answered_file], output)
+    assert answered_file.read_bytes() == before
+    for files in ([], [tmp_path / "no.jsonl"], [answered_file, answered_file], [tmp_path]):
+        with pytest.raises(UsageError):
+            make_report(files, tmp_path / "report.html")
+
+
+def test_without_the_libraries_the_extra_is_named(tmp_path, answered_file, monkeypatch):
+    for library in ("matplotlib", "jinja2"):
+        with monkeypatch.context() as patch:
+            patch.setitem(__import__("sys").modules, library, None)
+            with pytest.raises(MachineError, match=library) as caught:
+                make_report([answered_file], tmp_path / "report.html")
+            assert caught.value.hint == "pip install 'vtc-cli[report]'"
+
+
+@pytest.mark.skipif(chromium() is None, reason="no Chromium here")
+def test_in_a_browser_sorting_and_filtering_work_and_nothing_complains(tmp_path, compared_file, answered_file):
+    made = make_report([compared_file, answered_file], tmp_path / "report.html")
+    script = """
+      const body = document.querySelector('#questions tbody');
+      const column = [...document.querySelectorAll('#questions th')].findIndex(th => th.textContent === 'run');
+      const runs = () => [...body.rows].filter(row => !row.hidden).map(row => row.cells[column].textContent).join(' ');
+      const found = {};
+      const button = document.querySelectorAll('#questions th button')[column];
+      button.click(); found.up = runs();
+      button.click(); found.down = runs();
+      const choice = document.querySelector('select[name=result]');
+      choice.value = 'wrong'; choice.dispatchEvent(new Event('change')); found.wrong = runs();
+      const words = document.querySelector('#tools input');
+      words.value = '1/2 FILM-0'; words.dispatchEvent(new Event('input')); found.words = runs();
+      for (const [name, value] of Object.entries(found)) document.body.setAttribute('data-' + name, value);
+    """
+    dom, console = opened(made.path, tmp_path / "profile", script)
+    assert console == []
+    found = dict(re.findall(r'data-(up|down|wrong|words)="([^"]*)"', dom))
+    up = [int(run) for run in found["up"].split()]
+    assert len(up) == 18 + 3
+    assert up == sorted(up)
+    assert [int(run) for run in found["down"].split()] == sorted(up, reverse=True)
+    assert found["wrong"].split() == ["3", "3", "2"]
+    assert found["words"] == "2"
