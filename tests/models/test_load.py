@@ -124,13 +124,13 @@ def test_a_preprocessor_of_another_model_is_an_error(copy: Path) -> None:
 
 def test_an_unknown_family_lists_the_known_ones(copy: Path) -> None:
     edit_config(copy, model_type="mamba_vl", auto_map={"AutoModel": "code.Model"})
-    with pytest.raises(UsageError, match=r"'mamba_vl' model; supported families: qwen3-vl .*own code"):
+    with pytest.raises(MachineError, match=r"'mamba_vl' model; supported families: qwen3-vl .*own code"):
         load_model(str(copy), device="cpu", trust_remote_code=True)
 
 
 def test_quantised_weights_are_refused(copy: Path) -> None:
     edit_config(copy, quantization_config={"quant_method": "fp8"})
-    with pytest.raises(UsageError, match=r"quantised weights \(fp8\)"):
+    with pytest.raises(MachineError, match=r"quantised weights \(fp8\)"):
         load_model(str(copy), device="cpu")
 
 

@@ -1,22 +1,57 @@
-"""`vtc models`: the models that run, what they cost, and which are on this machine."""
+"""`vtc models`: the models that run, what they cost, which are on this machine; fetching one and trying one."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
+from vtc_cli.cli import options
 from vtc_cli.cli.complete import complete_models
-from vtc_cli.cli.help import Command
+from vtc_cli.cli.help import Command, Group
 from vtc_cli.cli.options import Json
+
+DEFAULT = "show"
+
+
+class Models(Group):
+    """The group whose first word may also be a model: `vtc models NAME` is `vtc models show NAME`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        words = [word for word in args if not word.startswith("-")]
+        helped = bool(set(args) & set(ctx.help_option_names)) and not words
+        # With a second word the first one is a command, perhaps misspelt; alone it is a model.
+        misspelt = len(words) > 1 and bool(difflib.get_close_matches(words[0], self.commands, 1))
+        if not helped and not misspelt and (not words or words[0] not in self.commands):
+            args = [DEFAULT, *args]
+        return list(super().parse_args(ctx, args))
 
 
 def register(app: typer.Typer) -> None:
-    app.command(cls=Command)(models)
+    models = typer.Typer(cls=Models, rich_markup_mode=None, help=_models.__doc__)
+    models.callback()(_models)
+    for command in (show, pull, check):
+        models.command(cls=Command)(command)
+    app.add_typer(models, name="models")
 
 
-def models(
+def _models() -> None:
+    """List the models that run; fetch one, try one.
+
+    \b
+    Examples:
+      vtc models                                  what runs, what it costs, what is here
+      vtc models qwen2.5-vl                       what a family can do
+      vtc models pull Qwen/Qwen3-VL-2B-Instruct   fetch it and verify it
+      vtc models check checkpoints/my-finetune    does it run, from end to end?
+
+    A model's or family's name instead of a command shows it.
+    """
+
+
+def show(
     name: Annotated[
         str | None,
         typer.Argument(
@@ -34,7 +69,8 @@ def models(
       vtc models Qwen/Qwen3-VL-2B-Instruct --json
       vtc models qwen2.5-vl
 
-    Any checkpoint of a supported family runs, by Hub id or local folder. Nothing is downloaded by this command.
+    The word `show` may be left out. Any checkpoint of a supported family runs, by Hub id or local folder. Nothing is
+    downloaded by this command.
     """
     from vtc_cli.jobs.inventory import family_row, family_rows, model_row, model_rows
     from vtc_cli.report.units import size
@@ -92,3 +128,81 @@ def _stages(family: Mapping[str, Any]) -> None:
     typer.echo(f"  {'methods':<12} {', '.join(_SPELT[stage] for stage in family['stages'])}")
     for stage, why in family["cannot"].items():
         typer.echo(f"  {'':<12} no {_SPELT[stage]}: {why}")
+
+
+def pull(
+    name: Annotated[str, typer.Argument(metavar="ID", autocompletion=complete_models, help="Hub id, owner/name.")],
+    revision: Annotated[str | None, typer.Option(metavar="REV", help="Branch, tag or commit.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Fetch again what is here already.")] = False,
+    json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Fetch a model from the Hub and compare every file with the Hub's checksums.
+
+    \b
+    Examples:
+      vtc models pull Qwen/Qwen3-VL-2B-Instruct
+      vtc models pull Qwen/Qwen3-VL-2B-Instruct --revision main --json
+
+    A download that was interrupted goes on where it stopped. Only safetensors weights, settings and tokenizer are
+    fetched, into the Hub's own cache (HF_HOME), and only for an architecture that runs. Gated models need HF_TOKEN.
+    """
+    from vtc_cli.cli.screen import library_noise
+    from vtc_cli.jobs.fetch import fetch
+    from vtc_cli.report.units import size
+
+    with library_noise(verbose=False):
+        found = fetch(name, revision, force=force, quiet=quiet)
+    if json:
+        from json import dumps
+
+        typer.echo(dumps(found.as_json(), indent=2))
+        return
+    typer.echo(f"{found.name}  (commit {found.revision})")
+    typer.echo(f"  {'where':<12} {found.folder}")
+    typer.echo(f"  {'verified':<12} {found.files} files, {size(found.bytes)}")
+    typer.echo(f"  {'parameters':<12} {found.parameters:,}, stored as {found.dtype}")
+
+
+def check(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", autocompletion=complete_models, help="Folder, Hub id or `tiny`.")
+    ],
+    revision: options.Revision = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    attention: options.Attention = None,
+    trust_remote_code: options.TrustRemoteCode = None,
+    json: Json = False,
+) -> None:
+    """Try a model from end to end on a clip made on the spot.
+
+    \b
+    Examples:
+      vtc models check tiny
+      vtc models check checkpoints/my-finetune --dtype float32
+      vtc models check Qwen/Qwen3-VL-2B-Instruct --json
+
+    Reads its files, loads it, prepares pictures, answers; compares watching frame by frame with one forward of the
+    whole prompt; and runs a method of each stage that its family supports. Exit code 0 when all is well, 1 when a
+    step failed, 4 when the model cannot be loaded here.
+    """
+    flags = dict(locals())
+    from vtc_cli.cli.layout import hang
+    from vtc_cli.cli.screen import library_noise
+    from vtc_cli.config.layers import effective, settings
+    from vtc_cli.jobs.checkup import check_model_runs
+
+    with library_noise(verbose=False):
+        found = check_model_runs(settings(effective(flags)))
+    if json:
+        from json import dumps
+
+        typer.echo(dumps(found.as_json(), indent=2))
+    else:
+        for step in found.steps:
+            typer.echo(hang(f"  {step.state:<8} {step.name:<14} ", step.found))
+            if step.fix:
+                typer.echo(hang(" " * 26, step.fix))
+        typer.echo(f"\n{model} {'runs here' if found.ok else 'does not pass'}")
+    raise typer.Exit(found.exit_code)

@@ -14,7 +14,7 @@ from vtc_cli.jobs.events import Events
 from vtc_cli.jobs.fitting import Unloaded, check_model, depends_on_model, kept_per_unit
 from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.settings import Settings
-from vtc_cli.jobs.setup import default_chunk, frames_ahead, methods_of, resolve_model, turn_room
+from vtc_cli.jobs.setup import default_chunk, frames_ahead, load_for, methods_of, resolve_model, turn_room
 from vtc_cli.jobs.sources import is_live
 from vtc_cli.jobs.split import budget_given, split_budget
 from vtc_cli.jobs.watched import Watched, method_facts, outcome
@@ -111,22 +111,11 @@ class Runner:
             self._take(model)
         if self._model is not None:
             return self._model
-        from vtc_cli.models import load_model
-
         if depends_on_model(self.methods) and (outline := self._unloaded.outline) is not None:
             check_model(self.methods, outline.info)
-        settings = self.settings
-        self.events.loading(settings.model)
+        self.events.loading(self.settings.model)
         began = time.perf_counter()
-        model = load_model(
-            settings.model,
-            revision=settings.revision,
-            device=settings.device,
-            dtype=settings.dtype,
-            attention=settings.attention,
-            trust_remote_code=settings.trust_remote_code,
-            name_reason=self._name_reason,
-        )
+        model = load_for(self.settings, self._name_reason)
         self._load_seconds = time.perf_counter() - began
         self._take(model)
         return model

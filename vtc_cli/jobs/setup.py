@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from vtc_cli.engine.budget import one_budget
 from vtc_cli.errors import UsageError
@@ -11,6 +12,9 @@ from vtc_cli.methods.registry import Chosen, choose, choose_all
 from vtc_cli.methods.stages import CachePolicy
 from vtc_cli.models.device import AS_ASKED
 from vtc_cli.models.registry import AUTO
+
+if TYPE_CHECKING:
+    from vtc_cli.models.contract import VideoLM
 
 DEFAULT_CACHE = "window"
 STAGES = ("pruner", "layers", "cache")
@@ -54,6 +58,21 @@ def resolve_model(settings: Settings, reason: str = AS_ASKED) -> tuple[Settings,
 
     choice = choose_here(settings.device, settings.dtype)
     return replace(settings, model=choice.id), choice.reason
+
+
+def load_for(settings: Settings, name_reason: str) -> VideoLM:
+    """The model of `settings`, loaded as they say. name_reason: why this model. Raises MachineError, UsageError."""
+    from vtc_cli.models import load_model
+
+    return load_model(
+        settings.model,
+        revision=settings.revision,
+        device=settings.device,
+        dtype=settings.dtype,
+        attention=settings.attention,
+        trust_remote_code=settings.trust_remote_code,
+        name_reason=name_reason,
+    )
 
 
 def turn_room(question: int, settings: Settings) -> int:

@@ -80,7 +80,7 @@ def catalog() -> list[ModelFacts]:
 def facts_of(folder: Path, name: str | None = None, notes: str = "") -> ModelFacts:
     """Facts of a checkpoint folder, from config.json and the safetensors headers. notes: instead of the family's.
 
-    Raises MachineError when either cannot be read, UsageError when no adapter knows the family.
+    Raises MachineError when either cannot be read, or no adapter knows the family.
     """
     config = read_config(folder)
     family = family_of(config, name or str(folder))

@@ -57,7 +57,7 @@ class Checkpoint:
         """
         model_class = _architecture(architecture)
         with quiet():
-            tokenizer = _tokenizer(folder, name, trust_remote_code)
+            tokenizer = read_tokenizer(folder, name, trust_remote_code)
             model = _model(model_class, folder, placement, name)
         model.requires_grad_(False).eval().to(placement.device)
         return Checkpoint(model, tokenizer, preprocessor, prompt(tokenizer, folder), placement, name, revision)
@@ -98,8 +98,11 @@ def configuration(folder: Path, name: str) -> Any:
     with quiet():
         try:
             return AutoConfig.from_pretrained(folder)
-        except (OSError, ValueError) as error:
-            raise MachineError(f"the configuration of {name} cannot be read: {error}") from error
+        except Exception as error:  # each configuration class checks its fields in its own way
+            raise MachineError(
+                f"the configuration of {name} cannot be read: {' '.join(str(error).split())[:300]}",
+                "Download config.json again, or use the checkpoint as published.",
+            ) from error
 
 
 def _architecture(name: str) -> Any:
@@ -113,20 +116,32 @@ def _architecture(name: str) -> Any:
         ) from error
 
 
-def _tokenizer(folder: Path, name: str, trust_remote_code: bool) -> PreTrainedTokenizerBase:
+def read_tokenizer(folder: Path, name: str, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+    """The folder's tokenizer. Raises MachineError when there is none, or when it cannot be read."""
     from transformers import AutoTokenizer
 
+    # Without any file the library makes an empty one.
+    if not any(next(folder.glob(pattern), None) for pattern in _VOCABULARIES):
+        raise MachineError(
+            f"{folder} holds no tokenizer ({', '.join(_VOCABULARIES)}).",
+            "Download the checkpoint again, with its tokenizer files.",
+        )
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # the tokenizers library raises nothing more special
         raise MachineError(
             f"the tokenizer of {name} cannot be read: {_first_line(error)}", "Download the checkpoint again."
         ) from error
     return tokenizer
 
 
+_VOCABULARIES = ("tokenizer.json", "vocab.json", "tokenizer.model", "*.tiktoken", "vocab.txt", "tokenizer*.py")
+"""Files of which every tokenizer has at least one."""
+
+
 def _model(model_class: Any, folder: Path, placement: Placement, name: str) -> Any:
     import torch
+    from safetensors import SafetensorError
 
     try:
         model, report = model_class.from_pretrained(
@@ -139,6 +154,10 @@ def _model(model_class: Any, folder: Path, placement: Placement, name: str) -> A
     except ImportError as error:
         raise MachineError(
             f"attention {placement.attention!r} is not installed: {_first_line(error)}", "Use --attention sdpa."
+        ) from error
+    except SafetensorError as error:
+        raise MachineError(
+            f"the weights of {name} are damaged: {_first_line(error)}", "Download the checkpoint again."
         ) from error
     except RuntimeError as error:
         if "mismatched" not in str(error):

@@ -7,7 +7,8 @@ import hashlib
 import os
 import re
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from vtc_cli.models.weights import stored_weights
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_WANTED = ("*.json", "*.jinja", "*.txt", "*.model", "*.safetensors")
+WANTED = ("*.json", "*.jinja", "*.txt", "*.model", "*.safetensors")
 _DIGEST_LIMIT = 256 * 1024 * 1024
 
 Check = Callable[[Mapping[str, Any]], object]
@@ -92,18 +93,15 @@ def _fetch(name: str, revision: str | None, check: Check) -> Source:
     A cached model is used without asking the hub: runs repeat, and work offline. Naming a branch or tag asks the hub
     what it points to now.
     """
-    from huggingface_hub import constants
-
     moving = revision is not None and not _COMMIT.fullmatch(revision)
     cached = _cached(name, revision, check)
     if cached and not moving:
         return cached
-    if constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT):
+    if not online():
         if cached:
             return cached
-        at = f" at revision {revision}" if revision else ""
-        raise _absent(name, at)
-    return _download(name, revision, check)
+        raise absent(name, _at(revision))
+    return download(name, revision, check)
 
 
 def _cached(name: str, revision: str | None, check: Check) -> Source | None:
@@ -126,22 +124,45 @@ def _cached(name: str, revision: str | None, check: Check) -> Source | None:
     return _source(name, config.parent)
 
 
-def _download(name: str, revision: str | None, check: Check) -> Source:
-    from huggingface_hub import constants, errors, hf_hub_download, snapshot_download
+def download(name: str, revision: str | None, check: Check, *, force: bool = False) -> Source:
+    """Ask the hub what `revision` is now, and fetch what is not here yet. force: fetch also what is.
+
+    A download that was cut goes on where it stopped. Raises MachineError, and what `check` raises.
+    """
+    from huggingface_hub import constants, hf_hub_download, snapshot_download
 
     cache = constants.HF_HUB_CACHE
-    at = f" at revision {revision}" if revision else ""
-    try:
-        with quiet():
-            config = Path(hf_hub_download(name, "config.json", revision=revision, cache_dir=cache))
-            check(read_config(config.parent))  # before gigabytes are fetched
-            commit = config.parent.name
-            # Only the top folder: some repositories keep the weights a second time, in another format, below it.
-            folder = Path(
-                snapshot_download(
-                    name, revision=commit, cache_dir=cache, allow_patterns=list(_WANTED), ignore_patterns=["*/*"]
-                )
+    with hub_errors(name, revision), quiet():
+        config = Path(hf_hub_download(name, "config.json", revision=revision, cache_dir=cache))
+        check(read_config(config.parent))  # before gigabytes are fetched
+        # Only the top folder: some repositories keep the weights a second time, in another format, below it.
+        folder = Path(
+            snapshot_download(
+                name,
+                revision=config.parent.name,
+                cache_dir=cache,
+                allow_patterns=list(WANTED),
+                ignore_patterns=["*/*"],
+                force_download=force,
             )
+        )
+    if not any(folder.glob("*.safetensors")):
+        raise MachineError(
+            f"{name}{_at(revision)} publishes no safetensors weights; other formats are pickles that can run code.",
+            "Convert a copy once where you trust it (load it with transformers, then save_pretrained(folder)) "
+            "and name that folder.",
+        )
+    return _source(name, folder)
+
+
+@contextmanager
+def hub_errors(name: str, revision: str | None) -> Iterator[None]:
+    """What the hub's client raises in the block, as a MachineError that says what to do."""
+    from huggingface_hub import constants, errors
+
+    at = _at(revision)
+    try:
+        yield
     except errors.GatedRepoError as error:
         raise MachineError(
             f"{name} asks for its terms to be accepted on the hub.",
@@ -154,7 +175,7 @@ def _download(name: str, revision: str | None, check: Check) -> Source:
     except errors.RevisionNotFoundError as error:
         raise MachineError(f"{name} has no revision {revision}.", "Check --revision.") from error
     except errors.LocalEntryNotFoundError as error:
-        raise _absent(name, at) from error
+        raise absent(name, at) from error
     except errors.EntryNotFoundError as error:
         raise MachineError(f"{name}{at} holds no config.json, so it is not a checkpoint.", "Check the name.") from error
     except OSError as error:
@@ -162,20 +183,25 @@ def _download(name: str, revision: str | None, check: Check) -> Source:
             raise MachineError(f"the hub refused {name}{at}: {_one_line(error)}", "Try again later.") from error
         if error.filename:
             raise MachineError(
-                f"{name}{at} cannot be stored in {cache}: {_one_line(error)}", "Free space, or set HF_HOME."
+                f"{name}{at} cannot be stored in {constants.HF_HUB_CACHE}: {_one_line(error)}",
+                "Free space, or set HF_HOME.",
             ) from error
-        raise _absent(name, at) from error
-    if not any(folder.glob("*.safetensors")):
-        raise MachineError(
-            f"{name}{at} publishes no safetensors weights; other formats are pickles that can run code.",
-            "Convert a copy once where you trust it (load it with transformers, then save_pretrained(folder)) "
-            "and name that folder.",
-        )
-    return _source(name, folder)
+        raise absent(name, at) from error
+
+
+def _at(revision: str | None) -> str:
+    return f" at revision {revision}" if revision else ""
 
 
 def _source(name: str, folder: Path) -> Source:
     return Source(name, folder, folder.name if _COMMIT.fullmatch(folder.name) else None)
+
+
+def online() -> bool:
+    """Whether the hub may be asked, and answers."""
+    from huggingface_hub import constants
+
+    return not constants.HF_HUB_OFFLINE and _reachable(constants.ENDPOINT)
 
 
 def _reachable(endpoint: str, timeout: float = 5.0) -> bool:
@@ -191,7 +217,8 @@ def _reachable(endpoint: str, timeout: float = 5.0) -> bool:
     return True
 
 
-def _absent(name: str, at: str) -> MachineError:
+def absent(name: str, at: str = "") -> MachineError:
+    """The error for a model that is neither here nor to be had."""
     from huggingface_hub import constants
 
     why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "the hub cannot be reached"

@@ -194,6 +194,8 @@ def _config(folder: Path) -> tuple[Path, Mapping[str, Any]]:
             config = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise MachineError(f"{path} cannot be read: {error}.", "Download the checkpoint again.") from error
+        if not isinstance(config, dict):
+            raise MachineError(f"{path} is not a JSON object.", "Download the checkpoint again.")
         if key is None:
             return path, config
         if isinstance(config.get(key), dict):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vtc_cli.errors import UsageError
+from vtc_cli.errors import MachineError
 
 TINY = "tiny"
 AUTO = "auto"
@@ -153,22 +153,37 @@ def cannot(family: str, stage: str) -> str | None:
 def family_of(config: Mapping[str, Any], name: str) -> Family:
     """The family of a checkpoint, from its config.json. name: how messages call the checkpoint.
 
-    Raises UsageError when no adapter knows the architecture, or when the weights are quantised.
+    Raises MachineError when no adapter knows the architecture, or when the weights are quantised.
     """
     found = config.get("model_type")
     for family in FAMILIES:
         if found in family.model_types:
             if quantised := config.get("quantization_config"):
                 method = quantised.get("quant_method", "unknown") if isinstance(quantised, Mapping) else "unknown"
-                raise UsageError(
+                raise MachineError(
                     f"{name} holds quantised weights ({method}), which the {family.name} adapter does not run.",
-                    f"Use the unquantised checkpoint, for example --model {family.recommended[0]}.",
+                    "Use the unquantised checkpoint; --quantize makes its weights small while it is loaded.",
                 )
             return family
+    hint = f"Try --model {FAMILIES[0].recommended[0]}, or --model {TINY}."
+    if found and not any(key in config for key in _SEES):
+        raise MachineError(
+            f"{name} is a text model ({found}): config.json describes no vision tower, so it cannot look at a video.",
+            hint,
+        )
     known = ", ".join(f"{family.name} ({', '.join(family.model_types)})" for family in FAMILIES)
     what = f"is a {found!r} model" if found else "does not say its model_type in config.json"
     code = " Its own code (auto_map) is not run." if config.get("auto_map") else ""
-    raise UsageError(
-        f"{name} {what}; supported families: {known}.{code}",
-        f"Try --model {FAMILIES[0].recommended[0]}, or --model {TINY}.",
-    )
+    raise MachineError(f"{name} {what}; supported families: {known}.{code}", hint)
+
+
+_SEES = (
+    "vision_config",
+    "vision_tower",
+    "mm_vision_tower",
+    "visual",
+    "thinker_config",
+    "vision_model",
+    "image_token_id",
+)
+"""Keys of which the configuration of a model that takes pictures has at least one."""

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vtc_cli.errors import MachineError
 from vtc_cli.models.adapter import Adapter
 from vtc_cli.models.catalog import read_config
-from vtc_cli.models.checkpoint import configuration
+from vtc_cli.models.checkpoint import configuration, read_tokenizer
 from vtc_cli.models.contract import Geometry, ModelInfo
 from vtc_cli.models.device import Placement
 from vtc_cli.models.preprocess import Preprocessor
@@ -75,14 +74,9 @@ def sketch(folder: Path, placement: Placement, name: str, parameters: int) -> Sk
 
     parameters: how many it has, which only the weights' headers or a catalog can tell.
 
-    Raises MachineError when a file is missing or unreadable, UsageError when no adapter knows the family.
+    Raises MachineError when a file is missing or unreadable, or no adapter knows the family.
     """
-    from transformers import AutoTokenizer
-
     drawn = outline(folder, placement, name, parameters)
     with quiet():
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(folder)
-        except (OSError, ValueError) as error:
-            raise MachineError(f"the configuration of {name} cannot be read: {error}") from error
+        tokenizer = read_tokenizer(folder, name)
     return Sketch(drawn.info, drawn.preprocessor, drawn.adapter, drawn.adapter.prompt(tokenizer, folder))

@@ -69,7 +69,17 @@ def read_header(path: Path) -> dict[str, dict[str, Any]]:
             header = json.loads(file.read(length))
     except (OSError, ValueError) as error:
         raise MachineError(f"{path} cannot be read: {error}.", again) from error
+    if not isinstance(header, dict):
+        raise MachineError(f"{path} is not a safetensors file (impossible header).", again)
     header.pop("__metadata__", None)
+    for name, entry in header.items():
+        if not isinstance(entry, dict) or not entry.keys() >= {"dtype", "shape", "data_offsets"}:
+            raise MachineError(f"{path} is not a safetensors file (no shape of {name!r}).", again)
+        first, last = entry["data_offsets"]
+        if (width := _FLOATS.get(entry["dtype"])) and prod(entry["shape"]) * width != last - first:
+            raise MachineError(
+                f"{path} is damaged: {name!r} takes {last - first:,} bytes, not those of its shape.", again
+            )
     end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
     if size < end:
         raise MachineError(f"{path} is cut short: {size:,} of {end:,} bytes.", again)
