@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -69,8 +70,13 @@ def trespasses(source: str, package: str) -> list[str]:
     found = []
     for module, names in imports(ast.parse(source)):
         top = module.split(".")[0]
-        private = module == "vtc_cli" and any(name not in vtc_cli.__all__ for name in names)
-        if module.startswith("vtc_cli.") or private or (top in PLUGINS and top != package):
+        if module.startswith("vtc_cli.") or module == "vtc_cli":
+            public = module == "vtc_cli" or module.removeprefix("vtc_cli.") in vtc_cli.__all__
+            known = set(import_module(module).__all__) if public else set()
+            private = not public or any(name not in known for name in names)
+        else:
+            private = False
+        if private or (top in PLUGINS and top != package):
             found.append(f"{module} {', '.join(names)}".strip())
     return found
 
@@ -87,6 +93,8 @@ def test_trespasses_are_seen() -> None:
     assert trespasses("import vtc_cli.engine", "mine") != []
     assert trespasses("def f():\n    from vtc_cli import engine", "mine") != []
     assert trespasses(f"from {PLUGINS[0]}.share import SharePruner", "mine") != []
+    assert trespasses("from vtc_cli.memory import plain_words", "mine") != []
+    assert trespasses("from vtc_cli.memory import MemoryStore", "mine") == []
     assert trespasses("import torch\nfrom vtc_cli import Kept, TokenPruner", "mine") == []
 
 

@@ -1,0 +1,168 @@
+"""Closing an event: its prototypes, one description in words, the concepts it mentions, the places it returns to.
+
+Everything rests on rows that are stored, never on what is only in memory: an event described after a restart gets the
+words it would have got without one.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from vtc_cli import Frame, UsageError
+from vtc_cli.memory import (
+    ClipRow,
+    EventRow,
+    FrameRow,
+    MemoryStore,
+    MentionRow,
+    Narrator,
+    Passage,
+    ProtoRow,
+    RelationRow,
+    RevisitRow,
+    SubtitleRow,
+    cosine,
+    decode_jpeg,
+    unit,
+)
+from vtc_mm_mem.concepts import Concepts
+from vtc_mm_mem.description import Description, Entity, read_description
+from vtc_mm_mem.prototypes import evenly, medoids
+from vtc_mm_mem.wording import DESCRIBE, clock, filled
+
+PROTOTYPES = 4
+MENTION_FRAMES = 4
+SAID = 600  # characters of subtitles shown with an event
+
+
+@dataclass(frozen=True)
+class Closing:
+    """How events are closed. words: have them described; frames: shown to the narrator at most; tokens: of its answer;
+    alike: see `Concepts`; again: cosine of prototypes from which an event returns to an earlier one."""
+
+    words: bool = True
+    frames: int = 8
+    tokens: int = 256
+    alike: float = 0.9
+    again: float = 0.98
+
+
+class Closer:
+    """Describes the events of a store that are over."""
+
+    def __init__(self, store: MemoryStore, narrator: Narrator, how: Closing):
+        self._store = store
+        self._narrator = narrator
+        self._how = how
+
+    def close_all(self) -> None:
+        """Close every event that waits for it, in order; each in a transaction of its own."""
+        for event in self._store.rows(EventRow, "status = 'closing'", (), "id"):
+            self._close(event)
+
+    def _close(self, event: EventRow) -> None:
+        store = self._store
+        clips = [row.id for row in store.rows(ClipRow, "event_id = ?", (event.id,), "id")]
+        marks = ", ".join("?" * len(clips))
+        frames = store.rows(FrameRow, f"clip_id IN ({marks})", clips, "pts")
+        said = store.rows(SubtitleRow, "t0 < ? AND t1 > ?", (event.t1, event.t0), "t0, id")
+        told = self._describe(event, frames, said) if self._how.words and not event.low_info else None
+        with store.transaction():
+            vectors = [frame.emb for frame in frames if frame.emb is not None]
+            for rank, (place, weight) in enumerate(medoids(vectors, PROTOTYPES)):
+                store.add(ProtoRow(event.id, rank, frames[place].id, weight))
+            self._revisit(event)
+            status = "undescribed" if told is None else "described" if told.valid else "no_schema"
+            centre = unit(np.mean(vectors, axis=0)) if vectors else None
+            store.run(
+                "UPDATE event SET summary = ?, events_json = ?, status = ?, emb = ? WHERE id = ?",
+                (
+                    told.summary if told else None,
+                    json.dumps(told.steps, ensure_ascii=False) if told else None,
+                    status,
+                    None if centre is None else centre.astype("<f2").tobytes(),
+                    event.id,
+                ),
+            )
+            if told is not None:
+                self._remember(event, frames, told)
+
+    def _describe(self, event: EventRow, frames: list[FrameRow], said: list[SubtitleRow]) -> Description:
+        shown = [frames[place] for place in evenly(len(frames), self._how.frames)]
+        words = " ".join(row.text for row in said)[:SAID]
+        prompt = filled(
+            DESCRIBE,
+            "",
+            {
+                "start": clock(event.t0),
+                "end": clock(event.t1),
+                "t0": f"{event.t0:.1f}",
+                "t1": f"{event.t1:.1f}",
+                "said": f'\nIt is said meanwhile: "{words}"' if words else "",
+                "heard": " or heard" if words else "",
+            },
+        )
+        narrator, tokens = self._narrator, self._how.tokens
+        try:
+            look = narrator.look(pictures(shown), room=narrator.count(prompt) + tokens)
+            return read_description(look.write(prompt, limit=tokens).text)
+        except UsageError:  # the model's context is too small for a description: the memory goes on without
+            return Description("", valid=False)
+
+    def _remember(self, event: EventRow, frames: list[FrameRow], told: Description) -> None:
+        store, narrator = self._store, self._narrator
+        for kind, body in (("event", told.summary), *(("step", step) for step in told.steps)):
+            if body:
+                self._passage(kind, event.id, event.t0, event.t1, event.closed_at, body)
+        named = [(entity.kind, entity.name, narrator.embed(entity.name)) for entity in told.entities]
+        concepts = Concepts(store, self._how.alike).of_event(named)
+        for entity, concept in zip(told.entities, concepts, strict=True):
+            t0, t1 = _within(entity, event)
+            seen = [frame.id for frame in frames if t0 <= frame.pts < t1][:MENTION_FRAMES]
+            number = store.next_id(MentionRow)
+            store.add(MentionRow(number, concept, event.id, entity.name, t0, t1, entity.gloss, json.dumps(seen)))
+            body = f"{entity.name}: {entity.gloss}" if entity.gloss else entity.name
+            self._passage("mention", number, t0, t1, event.closed_at, body)
+        for subject, verb, thing in told.relations:
+            number = store.next_id(RelationRow)
+            store.add(RelationRow(number, subject, verb, thing, event.id, event.t0, event.t1))
+
+    def _passage(self, kind: str, ref: int, t0: float, t1: float, seen: float | None, body: str) -> None:
+        number = self._store.next_id(Passage)
+        self._store.add(Passage(number, kind, ref, t0, t1, seen, body, self._narrator.embed(body)))
+
+    def _revisit(self, event: EventRow) -> None:
+        """Link the event to the earlier one it resembles most, where it does: films go back and forth (A-B-A)."""
+        if event.low_info:
+            return
+        mine = self._prototypes("= ?", event.id)
+        best: tuple[float, int] | None = None
+        for earlier, vector in self._prototypes("< ?", event.id):
+            score = max((cosine(vector, own) for _, own in mine), default=0.0)
+            if score >= self._how.again and (best is None or score > best[0] + 1e-6):
+                best = (score, earlier)
+        if best is not None:
+            self._store.add(RevisitRow(event.id, best[1], round(best[0], 4)))
+
+    def _prototypes(self, which: str, event: int) -> list[tuple[int, np.ndarray]]:
+        rows = self._store.all(
+            "SELECT p.event_id, f.emb FROM event_proto p JOIN frame f ON f.id = p.frame_id JOIN event e "
+            f"ON e.id = p.event_id WHERE p.event_id {which} AND e.low_info = 0 ORDER BY p.event_id, p.rank",
+            (event,),
+        )
+        return [(number, np.frombuffer(blob, "<f2").astype(np.float32)) for number, blob in rows if blob is not None]
+
+
+def pictures(frames: list[FrameRow]) -> list[Frame]:
+    """Stored key frames as frames, those without a picture left out."""
+    return [Frame(frame.pts, decode_jpeg(frame.jpeg)) for frame in frames if frame.jpeg is not None]
+
+
+def _within(entity: Entity, event: EventRow) -> tuple[float, float]:
+    """The entity's interval inside the event; the event's own where none was said, or none that makes sense."""
+    t0 = event.t0 if entity.t0 is None else min(max(entity.t0, event.t0), event.t1)
+    t1 = event.t1 if entity.t1 is None else min(max(entity.t1, event.t0), event.t1)
+    return (t0, t1) if t1 > t0 else (event.t0, event.t1)

@@ -1,0 +1,246 @@
+"""The evidence of each stage of a search: which rows of the memory, which words, which pictures."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from vtc_cli import Frame
+from vtc_cli.memory import (
+    ClipRow,
+    EventRow,
+    Hit,
+    Inquiry,
+    Interval,
+    MemoryView,
+    MentionRow,
+    Recall,
+    SubtitleRow,
+    When,
+    search,
+    when,
+)
+from vtc_mm_mem.prototypes import evenly
+from vtc_mm_mem.sources import Pictures
+from vtc_mm_mem.wording import span
+
+GLANCE_FRAMES = 32
+EVENTS, EVENT_FRAMES, SYMBOLIC_FRAMES = 5, 2, 10
+CLOSE_EVENTS, CLOSE_FRAMES = 2, 32
+CLIPS, CLIP_FRAMES = 3, 8
+DIRECT = 3
+HITS = 24
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is shown to the narrator. lines: (time, words), the words of one row each. intervals: what it rests on.
+    detail: at full resolution. note: what is particular about it."""
+
+    lines: tuple[tuple[float, str], ...]
+    frames: tuple[Frame, ...]
+    intervals: tuple[Interval, ...]
+    detail: bool = False
+    note: str | None = None
+
+
+class Gathering:
+    """Finds evidence in what was known at the moment of an inquiry."""
+
+    def __init__(self, inquiry: Inquiry, using: Recall):
+        self.view = MemoryView(using.store, inquiry.at)
+        self.pictures = Pictures(self.view, using)
+        self.events = {event.id: event for event in self.view.events()}
+        self.clips = self.view.clips()
+        self.when: When = when(inquiry.question, self.view.duration)
+        self._mentions = {mention.id: mention for mention in self.view.mentions()}
+        self._store = using.store
+        self._embed = using.narrator.embed if using.store.get("embedder") == using.narrator.embedder else None
+        self.hits = self.find(inquiry.question)
+
+    def find(self, question: str, most: int = HITS) -> list[Hit]:
+        """Passages for a question within its time words. Vectors count only in the space the memory was made in."""
+        vector = self._embed(question) if self._embed is not None else None
+        return search(self._store, question, vector, when=self.when, at=self.view.at, most=most)
+
+    def glance(self) -> Evidence:
+        """S0: key frames of the whole video, and what runs at the moment."""
+        now = self.pictures.running()
+        rows = [row for row in self.view.all_frames() if self.when.meets(row.pts, row.pts + 1e-3)]
+        rows = rows or self.view.all_frames()
+        chosen = [rows[place] for place in evenly(len(rows), GLANCE_FRAMES - len(now))]
+        frames = sorted([*self.pictures.stored(chosen), *now], key=lambda frame: frame.time)
+        return Evidence((), tuple(frames), ())
+
+    def symbolic(self) -> Evidence:
+        """S1: what is known in words about the events that a question is about, and two pictures of each."""
+        ranked = self.ranked_events()[:EVENTS]
+        ids = {event.id for event in ranked}
+        mentions = [mention for mention in self._mentions.values() if mention.event_id in ids]
+        lines = [*self._of_events(ranked), *self._of_mentions(mentions), *self._of_subtitles(self._said())]
+        lines += [
+            (row.t0, f"[{span(row.t0, row.t1)}] {row.subj} {row.verb} {row.obj}")
+            for row in self.view.relations()
+            if row.event_id in ids
+        ]
+        lines += [
+            (self.events[row.event_id].t0, f"event {row.event_id} returns to what event {row.earlier_id} showed")
+            for row in self.view.revisits()
+            if row.event_id in ids and row.earlier_id in self.events
+        ]
+        rows = [row for event in ranked for row in self.view.prototypes(event)[:EVENT_FRAMES]][:SYMBOLIC_FRAMES]
+        frames = self.pictures.stored(sorted(rows, key=lambda row: row.pts))
+        if any(event.status == "open" for event in ranked) or not frames:
+            frames = [*frames, *self.pictures.running()]
+        return Evidence(tuple(lines), _in_order(frames), tuple(map(interval, ranked)))
+
+    def close_events(self) -> list[EventRow]:
+        """Candidates for S2, best first: those of S1, and the best by their own descriptions alone."""
+        direct = [hit for hit in self.hits if hit.passage.kind in ("event", "step")][:DIRECT]
+        extra = [self.events[hit.passage.ref] for hit in direct if hit.passage.ref in self.events]
+        return list({event.id: event for event in [*self.ranked_events()[:EVENTS], *extra]}.values())
+
+    def few_frames(self, event: EventRow, most: int = CLIP_FRAMES) -> list[Frame]:
+        """A look at one event, for judging whether it matters."""
+        rows = self.view.frames(event.id)
+        frames = self.pictures.stored([rows[place] for place in evenly(len(rows), most)])
+        return frames or self.pictures.running()
+
+    def episodic(self, events: Sequence[EventRow]) -> Evidence:
+        """S2: the descriptions of a few events, and many of their pictures."""
+        frames: list[Frame] = []
+        for event in events:
+            frames += self.few_frames(event, CLOSE_FRAMES // max(1, len(events)))
+        lines = [*self._of_events(events, steps=True), *self._of_subtitles(self._between(events))]
+        return Evidence(tuple(lines), _in_order(frames), tuple(map(interval, events)))
+
+    def close_clips(self, events: Sequence[EventRow]) -> list[ClipRow]:
+        """Candidates for S3, best first: clips of the events and the best one anywhere.
+
+        A clip that repeats what was shown before is worth a look only where the question names its time.
+        """
+        ids = {event.id for event in events}
+        mine = [clip for clip in self.clips if clip.event_id in ids and self._worth(clip)]
+        mine = [clip for clip in mine if self.when.meets(clip.t0, clip.t1)] or mine
+        anywhere = [clip for hit in self.hits for clip in self.clips if _meets(clip, hit) and self._worth(clip)][:1]
+        scores = {clip.id: sum(hit.score for hit in self.hits if _meets(clip, hit)) for clip in [*mine, *anywhere]}
+        ordered = sorted({clip.id: clip for clip in [*anywhere, *mine]}.values(), key=lambda clip: clip.t0)
+        if self.when.order == "last":
+            ordered.reverse()
+        return sorted(ordered, key=lambda clip: -scores[clip.id])
+
+    def sensory(self, clips: Sequence[ClipRow]) -> Evidence:
+        """S3: a few clips decoded again at full detail, and every word said in them."""
+        frames: list[Frame] = []
+        for clip in clips:
+            frames += self.pictures.closely(clip.t0, clip.t1, CLIP_FRAMES)
+        note = None
+        if not frames:
+            frames = [frame for clip in clips for frame in self.pictures.of_clip(clip, CLIP_FRAMES)]
+            note = "the video was not at hand: stored key frames were looked at"
+        found = [Interval("clip", clip.id, clip.t0, clip.t1) for clip in clips]
+        running = self.view.open_clip()
+        if running is not None and self.when.meets(running.t0, running.t1 + 1e-3):
+            frames += self.pictures.running()
+            found.append(Interval("clip", None, running.t0, running.t1))
+        said = [row for clip in clips for row in self.view.subtitles(clip.t0, clip.t1)]
+        lines = self._of_subtitles(list({row.id: row for row in said}.values()))
+        return Evidence(tuple(lines), _in_order(frames), tuple(found), detail=True, note=note)
+
+    def ranked_events(self) -> list[EventRow]:
+        """Events a question may be about, best first: by what is written about them, by the concepts they share with
+        those, and by the times the question names."""
+        scores: dict[int, float] = defaultdict(float)
+        for hit in self.hits:
+            for number in self._events_of(hit):
+                scores[number] += hit.score
+        for number in self._one_hop():
+            scores[number] += 0.25 / 61
+        if self.when.bounded or not scores:
+            for event in self.events.values():
+                if self.when.meets(event.t0, event.t1) and not event.low_info:
+                    scores[event.id] += 0.5 / 61
+        known = [event for event in self.events.values() if scores.get(event.id, 0.0) > 0]
+        known = [event for event in known if self.when.meets(event.t0, event.t1)] or list(self.events.values())
+        sign = -1.0 if self.when.order == "last" else 1.0
+        return sorted(known, key=lambda event: (-scores.get(event.id, 0.0), sign * event.t0))
+
+    def mention_of(self, hit: Hit) -> MentionRow | None:
+        """The mention a passage is about."""
+        return self._mentions.get(hit.passage.ref) if hit.passage.kind == "mention" else None
+
+    def _events_of(self, hit: Hit) -> list[int]:
+        passage = hit.passage
+        if passage.kind in ("event", "step"):
+            return [passage.ref] if passage.ref in self.events else []
+        if passage.kind == "mention":
+            mention = self._mentions.get(passage.ref)
+            return [mention.event_id] if mention is not None else []
+        return [event.id for event in self.events.values() if event.t0 < passage.t1 and event.t1 > passage.t0]
+
+    def _one_hop(self) -> Iterable[int]:
+        """Other events of the concepts that a question names."""
+        named = [mention for hit in self.hits[:5] if (mention := self.mention_of(hit)) is not None and hit.words]
+        concepts = {mention.concept_id for mention in named}
+        return [row.event_id for row in self._mentions.values() if row.concept_id in concepts and row not in named]
+
+    def _said(self) -> list[SubtitleRow]:
+        wanted = {hit.passage.ref for hit in self.hits if hit.passage.kind == "subtitle"}
+        return [row for row in self.view.subtitles() if row.id in wanted]
+
+    def _between(self, events: Sequence[EventRow]) -> list[SubtitleRow]:
+        found = [row for event in events for row in self.view.subtitles(event.t0, event.t1)]
+        return list({row.id: row for row in found}.values())
+
+    def _worth(self, clip: ClipRow) -> bool:
+        return clip.action != "DISCARD" or (self.when.bounded and self.when.meets(clip.t0, clip.t1))
+
+    def _of_events(self, events: Iterable[EventRow], steps: bool = False) -> list[tuple[float, str]]:
+        lines = []
+        for event in events:
+            more = "; then ".join(json.loads(event.events_json)) if steps and event.events_json else ""
+            words = ". ".join(part for part in (event.summary, more) if part)
+            if words:
+                lines.append((event.t0, f"[{span(event.t0, event.t1)}] {words}"))
+        return lines
+
+    def _of_mentions(self, mentions: Iterable[MentionRow]) -> list[tuple[float, str]]:
+        return [
+            (row.t0, f"[{span(row.t0, row.t1)}] {row.name}" + (f": {row.gloss}" if row.gloss else ""))
+            for row in mentions
+        ]
+
+    def _of_subtitles(self, rows: Iterable[SubtitleRow]) -> list[tuple[float, str]]:
+        return [(row.t0, f'[{span(row.t0, row.t1)}] said: "{row.text}"') for row in rows]
+
+
+def interval(event: EventRow) -> Interval:
+    return Interval("event", event.id, event.t0, event.t1)
+
+
+def words_of(evidence: Iterable[Evidence], room: int, count: Callable[[str], int]) -> str:
+    """The words of all stages so far within `room` tokens: the shortest first, shown in order of time."""
+    lines = list(dict.fromkeys(line for one in evidence for line in one.lines))
+    kept, spent = [], 0
+    for line in sorted(lines, key=lambda line: (len(line[1]), line)):
+        spent += count(line[1])
+        if spent > room:
+            break
+        kept.append(line)
+    return "\n".join(text for _, text in sorted(kept))
+
+
+def trimmed(evidence: Evidence, most: int) -> Evidence:
+    """With at most `most` of its frames, spread evenly."""
+    frames = evidence.frames
+    return replace(evidence, frames=tuple(frames[place] for place in evenly(len(frames), most)))
+
+
+def _meets(clip: ClipRow, hit: Hit) -> bool:
+    return clip.t0 < hit.passage.t1 and clip.t1 > hit.passage.t0
+
+
+def _in_order(frames: Iterable[Frame]) -> tuple[Frame, ...]:
+    return tuple({frame.time: frame for frame in sorted(frames, key=lambda frame: frame.time)}.values())

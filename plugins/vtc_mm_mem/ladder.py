@@ -1,0 +1,230 @@
+"""From gist down to pixels, as far as the answer is unsure: four stages, one posterior each, and why it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from vtc_cli import Frame, UsageError
+from vtc_cli.memory import (
+    GATE,
+    ClipRow,
+    Inquiry,
+    Interval,
+    Look,
+    Recall,
+    Recollection,
+    Step,
+    at_one_size,
+    posterior,
+)
+from vtc_mm_mem.candidates import PROPOSAL_TOKENS, Candidates, weigh
+from vtc_mm_mem.gathering import CLIPS, CLOSE_EVENTS, Evidence, Gathering, trimmed, words_of
+from vtc_mm_mem.spending import Limits, Spending
+from vtc_mm_mem.wording import NOT_SHOWN, SUPPORTED, YES_NO, filled, span
+
+STAGES = ("S0", "S1", "S2", "S3")
+JUDGED = 4
+"""Candidates of a stage that are looked at one by one."""
+
+WORSE = 0.2
+"""Nats by which the last stage may be less sure than the best one and still be the answer."""
+
+Item = TypeVar("Item")
+
+YES_OR_NO = {"yes": "", "no": ""}
+
+
+@dataclass(frozen=True)
+class Search:
+    """How far down to go. last: the deepest stage. gate: nats. text: tokens of evidence in words."""
+
+    last: str = "S3"
+    gate: float = GATE
+    text: int = 2048
+    both_orders: bool = True
+    limits: Limits = field(default_factory=Limits)
+
+
+class Ladder:
+    """One search. `run` may be called once."""
+
+    def __init__(self, inquiry: Inquiry, using: Recall, how: Search):
+        if not inquiry.question.strip():
+            raise UsageError("the question is empty", 'ask something, like "what happens?"')
+        self._inquiry = inquiry
+        self._using = using
+        self._how = how
+        self._spent = Spending(how.limits)
+        self._found = Gathering(inquiry, using)
+        self._candidates = Candidates(inquiry.question, inquiry.choices, max(1, inquiry.limit))
+        self._evidence: list[Evidence] = []
+        self._steps: list[Step] = []
+        self._looks: list[tuple[Look, str]] = []
+
+    def run(self) -> Recollection:
+        """The answer, and how it came about."""
+        events = self._found.close_events
+        stages: dict[str, Callable[[], Evidence]] = {
+            "S0": self._found.glance,
+            "S1": self._found.symbolic,
+            "S2": lambda: self._found.episodic(self._best(events(), self._found.few_frames, CLOSE_EVENTS)),
+            "S3": lambda: self._found.sensory(self._clips()),
+        }
+        stopped = "bottom"
+        for stage in STAGES[: STAGES.index(self._how.last) + 1]:
+            if (why := self._spent.exhausted()) is not None:
+                stopped = why
+                break
+            step = self._step(stage, stages[stage])
+            if step is None:
+                continue
+            self._steps.append(step)
+            if step.posterior.confident(self._how.gate):
+                stopped = "confident"
+                break
+        if not self._steps:
+            raise UsageError(
+                "nothing is known of this moment: no frame had been watched", "ask about a later one with --at"
+            )
+        return self._answer(stopped)
+
+    def _step(self, stage: str, gather: Callable[[], Evidence]) -> Step | None:
+        before = (self._spent.calls, self._spent.visual_tokens)
+        glance = self._inquiry.glance if stage == "S0" else None
+        evidence = gather() if glance is None else Evidence((), (), (), note="from the cache of watching")
+        evidence = trimmed(evidence, self._spent.frames(len(evidence.frames)))
+        self._evidence.append(evidence)
+        text = words_of(self._evidence, self._how.text, self._using.narrator.count)
+        look = self._look(evidence.frames, evidence.detail) if glance is None else glance
+        if look is None:
+            return None
+        if glance is not None:
+            self._spent.looked(0, 0)
+        if self._candidates.asks_when:
+            self._candidates.times(self._found.hits, self._found.when.order)
+        if not self._candidates.asks_when or not self._candidates.proposed:
+            self._candidates.propose(look, text, self._inquiry.seed, several=not self._steps)
+        belief = weigh(look, self._candidates, text, self._how.both_orders)
+        self._looks.append((look, text))
+        return Step(
+            stage=stage,
+            posterior=belief,
+            answers=self._candidates.answers(),
+            intervals=evidence.intervals,
+            text=text,
+            frames=tuple(frame.time for frame in evidence.frames),
+            calls=self._spent.calls - before[0],
+            visual_tokens=self._spent.visual_tokens - before[1],
+            note=evidence.note,
+        )
+
+    def _look(self, frames: Sequence[Frame], detail: bool) -> Look | None:
+        if not frames:
+            return None
+        narrator, question = self._using.narrator, self._inquiry.question
+        longest = " ".join([question, *(self._inquiry.choices or {}).values()])
+        room = self._how.text + 2 * narrator.count(longest) + 8 * PROPOSAL_TOKENS
+        look = narrator.look(at_one_size(frames), room=room, detail=detail)
+        self._spent.looked(len(frames), look.visual_tokens)
+        return look
+
+    def _clips(self) -> Sequence[ClipRow]:
+        events = [item for item in self._evidence[-1].intervals if item.level == "event"] if self._evidence else []
+        chosen = [self._found.events[item.id] for item in events if item.id in self._found.events]
+        clips = self._found.close_clips(chosen)
+        return self._best(clips, lambda clip: self._found.pictures.of_clip(clip, 4), CLIPS)
+
+    def _best(self, items: Sequence[Item], frames: Callable[[Item], list[Frame]], keep: int) -> Sequence[Item]:
+        """The `keep` items the narrator finds most helpful, of the first few; the order they came in among equals.
+
+        One look is left for the stage itself.
+        """
+        if len(items) <= keep:
+            return items
+        text = words_of(self._evidence, self._how.text, self._using.narrator.count)
+        prompt = filled(YES_NO, text, {"question": self._inquiry.question})
+        scores: list[float] = []
+        for item in items[:JUDGED]:
+            if self._spent.calls + 1 >= self._how.limits.calls or self._spent.exhausted() is not None:
+                break
+            shown = frames(item)
+            look = self._look(shown[: max(1, self._spent.frames(len(shown)))], detail=False)
+            scores.append(-1.0 if look is None else posterior([look.weigh(prompt, YES_OR_NO)]).shares["yes"])
+        judged = sorted(range(len(scores)), key=lambda place: (-scores[place], place))
+        order = [*judged, *(place for place in range(len(items)) if place not in judged)]
+        return [items[place] for place in order[:keep]]
+
+    def _answer(self, stopped: str) -> Recollection:
+        place = self._place()
+        step = self._steps[place]
+        label = step.posterior.best
+        text = step.answers[label]
+        given = self._inquiry.choices is not None
+        shown = text != NOT_SHOWN
+        supported = self._supported(place, text) if given else shown
+        intervals = self._ordered(step, text) if supported or given else ()
+        answer = label if given else NOT_SHOWN if not shown else _with_times(text, intervals)
+        return Recollection(
+            answer=answer,
+            label=label if given else None,
+            stage=step.stage,
+            posterior=step.posterior,
+            supported=supported,
+            stopped=stopped,
+            intervals=intervals if supported else (),
+            trace=tuple(self._steps),
+            calls=self._spent.calls,
+            visual_tokens=self._spent.visual_tokens,
+            tokens=self._candidates.tokens,
+            notes=self._notes(stopped),
+        )
+
+    def _place(self) -> int:
+        """The last step, unless it is clearly less sure than the best one that covers its labels."""
+        last = len(self._steps) - 1
+        sure = [place for place, step in enumerate(self._steps) if step.posterior.coverage >= 0.5]
+        best = min(sure, key=lambda place: self._steps[place].posterior.entropy, default=last)
+        worse = self._steps[last].posterior.entropy - self._steps[best].posterior.entropy
+        return best if worse > WORSE or (sure and last not in sure) else last
+
+    def _supported(self, place: int, text: str) -> bool:
+        """Whether the narrator finds the chosen option shown at all; from the look it was chosen in."""
+        look, words = self._looks[place]
+        prompt = filled(SUPPORTED, words, {"question": self._inquiry.question, "answer": text})
+        reading = posterior([look.weigh(prompt, YES_OR_NO)])
+        return reading.shares["yes"] > 0.5 and reading.coverage > 0
+
+    def _ordered(self, step: Step, text: str) -> tuple[Interval, ...]:
+        """What the answer rests on, the likeliest first: what was looked at, ordered by what the answer's words find.
+
+        A glance at the whole video says nothing about where: there, what the words find stands for itself.
+        """
+        hits = self._found.find(f"{self._inquiry.question} {text}", 3)
+        if not step.intervals:
+            return tuple(
+                Interval("event" if hit.passage.kind == "step" else hit.passage.kind, hit.passage.ref, hit.passage.t0,
+                         hit.passage.t1)
+                for hit in hits
+            )  # fmt: skip
+
+        def score(item: Interval) -> float:
+            return sum(hit.score for hit in hits if hit.passage.t0 < item.t1 and hit.passage.t1 > item.t0)
+
+        return tuple(sorted(step.intervals, key=lambda item: -score(item)))
+
+    def _notes(self, stopped: str) -> tuple[str, ...]:
+        if stopped in ("calls", "tokens", "seconds"):
+            return (f"the search ended at its budget of {stopped}; allow more with -m mm-mem:{_option(stopped)}=...",)
+        return ()
+
+
+def _with_times(text: str, intervals: Sequence[Interval]) -> str:
+    if not intervals or text.startswith("at "):
+        return text
+    return f"{text.rstrip('.')} ({span(intervals[0].t0, intervals[0].t1)})"
+
+
+def _option(stopped: str) -> str:
+    return {"calls": "calls", "tokens": "visual_tokens", "seconds": "seconds"}[stopped]

@@ -1,0 +1,85 @@
+"""`mm-mem`: the memory as a method, its options, and what of them decides the content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from vtc_cli import VideoMemory
+from vtc_cli.memory import Inquiry, MemoryStore, Narrator, Recall, Recollection
+from vtc_mm_mem.builder import Builder
+from vtc_mm_mem.events import Closing
+from vtc_mm_mem.ladder import Ladder, Search
+from vtc_mm_mem.manager import Manager
+from vtc_mm_mem.spending import Limits
+from vtc_mm_mem.wording import PROMPT_VERSION
+
+
+@dataclass
+class MMMem(VideoMemory):
+    """Remember a video as clips, events and concepts, and answer from gist down to pixels.
+
+    Lian et al., ACL 2026 (arXiv 2603.01455), rebuilt with deterministic rules in place of the trained manager. Built
+    once, in the pass that watches the video; each question then looks only as deep as it takes to be sure.
+
+    captions: describe each event in words when it is over (`event`), or never (`none`).
+    merge: lowest cosine with an event's centre that makes a clip part of it.
+    same: cosine from which a clip shows nothing new.
+    longest: seconds an event may span, still stretches apart.
+    frames: key frames shown for one description.
+    tokens: length limit of a description.
+    pictures: keep key frames as JPEG; without them every look decodes the video.
+    last: deepest stage of a search: S0 glance, S1 concepts, S2 events, S3 the video itself.
+    gate: entropy of the answers, in nats, at which a search is sure; 0.5 is four fifths against one.
+    calls: looks at pictures per question.
+    visual_tokens: of all looks of a question together.
+    seconds: of a search; 0 for as long as it takes.
+    text: tokens of evidence in words.
+    both_orders: weigh the options in two orders.
+    """
+
+    captions: Literal["event", "none"] = "event"
+    merge: float = 0.8
+    same: float = 0.98
+    longest: float = 120.0
+    frames: int = 8
+    tokens: int = 256
+    pictures: bool = True
+    last: Literal["S0", "S1", "S2", "S3"] = "S3"
+    gate: float = 0.5
+    calls: int = 12
+    visual_tokens: int = 16_384
+    seconds: float = 0.0
+    text: int = 2048
+    both_orders: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("merge", "same"):
+            if not -1 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a cosine, from -1 to 1, not {getattr(self, name)}")
+        if self.longest < 10:
+            raise ValueError(f"longest must be at least 10 seconds, the length of a clip, not {self.longest:g}")
+        if not 1 <= self.frames <= 32:
+            raise ValueError(f"frames must be from 1 to 32, not {self.frames}")
+        for name in ("tokens", "calls", "visual_tokens", "text"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.gate < 0 or self.seconds < 0:
+            raise ValueError("gate and seconds cannot be negative")
+
+    def content(self) -> Mapping[str, Any]:
+        """See `VideoMemory.content`."""
+        named = ("captions", "merge", "same", "longest", "frames", "tokens", "pictures")
+        return {**{name: getattr(self, name) for name in named}, "prompts": PROMPT_VERSION}
+
+    def build(self, store: MemoryStore, narrator: Narrator) -> Builder:
+        """See `VideoMemory.build`."""
+        manager = Manager(self.merge, self.same, self.longest)
+        closing = Closing(words=self.captions == "event", frames=self.frames, tokens=self.tokens)
+        return Builder(store, narrator, manager, closing, pictures=self.pictures)
+
+    def recall(self, inquiry: Inquiry, using: Recall) -> Recollection:
+        """See `VideoMemory.recall`."""
+        limits = Limits(self.calls, self.visual_tokens, self.seconds)
+        return Ladder(inquiry, using, Search(self.last, self.gate, self.text, self.both_orders, limits)).run()

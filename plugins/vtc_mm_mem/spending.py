@@ -1,0 +1,56 @@
+"""What a search may cost, and what it has cost: looks, visual tokens, seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Limits:
+    """calls: looks at pictures; several prompts about one look are one call, as its pictures are read once.
+    visual_tokens: of all looks together. seconds: of wall time; 0 for as long as it takes."""
+
+    calls: int = 12
+    visual_tokens: int = 16_384
+    seconds: float = 0.0
+
+
+@dataclass
+class Spending:
+    """What has been spent within `limits`."""
+
+    limits: Limits
+    calls: int = 0
+    visual_tokens: int = 0
+    tokens: int = 0
+    now: Callable[[], float] = time.monotonic
+    _began: float = field(default=0.0)
+    _per_frame: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._began = self.now()
+
+    def exhausted(self) -> str | None:
+        """Which limit allows no further look; None while there is room."""
+        if self.calls >= self.limits.calls:
+            return "calls"
+        if self.visual_tokens + self._per_frame > self.limits.visual_tokens:
+            return "tokens"
+        if self.limits.seconds and self.now() - self._began >= self.limits.seconds:
+            return "seconds"
+        return None
+
+    def frames(self, wanted: int) -> int:
+        """How many of `wanted` frames the visual tokens left allow, at the size of the frames looked at so far."""
+        if not self._per_frame:
+            return wanted
+        return min(wanted, int((self.limits.visual_tokens - self.visual_tokens) // self._per_frame))
+
+    def looked(self, frames: int, visual_tokens: int) -> None:
+        """A look has been taken. frames: 0 for one that cost no new pictures."""
+        self.calls += 1
+        if frames:
+            self.visual_tokens += visual_tokens
+            self._per_frame = visual_tokens / frames

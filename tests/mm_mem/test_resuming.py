@@ -1,0 +1,110 @@
+"""KilledError anywhere and resumed: the memory is the one an uninterrupted build makes."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from vtc_mm_mem.builder import Builder
+from vtc_mm_mem.events import Closing
+from vtc_mm_mem.manager import Manager
+
+from tests.mm_mem.fakes import Narration, built, moments, scenes, texture
+from vtc_cli.memory import MemoryStore
+from vtc_cli.memory.store import dump
+from vtc_cli.memory.tables import TABLES
+
+FILM = [*scenes(*[(texture(place), 5 + 4 * (place % 4)) for place in range(8)]), *scenes((np.zeros((32, 32, 3)), 4))]
+
+
+class KilledError(Exception):
+    """The process is gone."""
+
+
+class Dying(Narration):
+    """A narrator during whose nth description the process is killed."""
+
+    def __init__(self, after: int):
+        super().__init__()
+        self.left = after
+
+    def look(self, frames, **options):
+        if self.left == 0:
+            raise KilledError
+        self.left -= 1
+        return super().look(frames, **options)
+
+
+def rows(store: MemoryStore) -> list[str]:
+    return list(dump(store, TABLES))
+
+
+def run(store: MemoryStore, narration: Narration, until: int | None = None) -> None:
+    """Watch from where the store stands, frame `until` not being reached."""
+    builder = Builder(store, narration, Manager(), Closing())
+    resume = builder.resume
+    for index, moment in enumerate(moments(FILM)):
+        if until is not None and index == until:
+            return
+        if resume is None or (moment.time >= resume.again and moment.time > resume.done):
+            builder.take(moment)
+    builder.finish(float(len(FILM)))
+    store.finish()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> list[str]:
+    with built(tmp_path_factory.mktemp("whole") / "i", FILM) as store:
+        return rows(store)
+
+
+@pytest.mark.parametrize("at", [1, 6, 7, 23, 24, 25, 61, len(FILM) - 1])
+def test_killed_between_frames(tmp_path: Path, whole: list[str], at: int) -> None:
+    with MemoryStore.create(tmp_path / "i", {}) as store:
+        run(store, Narration(), until=at)
+    with MemoryStore.open(tmp_path / "i", write=True) as store:
+        assert not store.complete
+        run(store, Narration())
+        assert rows(store) == whole
+
+
+@pytest.mark.parametrize("after", range(6))
+def test_killed_while_describing(tmp_path: Path, whole: list[str], after: int) -> None:
+    with MemoryStore.create(tmp_path / "i", {}) as store, pytest.raises(KilledError):
+        run(store, Dying(after))
+    with MemoryStore.open(tmp_path / "i", write=True) as store:
+        run(store, Narration())
+        assert rows(store) == whole
+
+
+def test_killed_again_and_again(tmp_path: Path, whole: list[str]) -> None:
+    MemoryStore.create(tmp_path / "i", {}).close()
+    for at in range(3, len(FILM), 13):
+        with MemoryStore.open(tmp_path / "i", write=True) as store:
+            run(store, Narration(), until=at)
+    with MemoryStore.open(tmp_path / "i", write=True) as store:
+        run(store, Narration())
+        assert rows(store) == whole
+
+
+def test_after_the_end_nothing_is_watched_again(tmp_path: Path) -> None:
+    with MemoryStore.create(tmp_path / "i", {}) as store, pytest.raises(KilledError):
+        run(store, Dying(5))  # the last event's description
+    with MemoryStore.open(tmp_path / "i", write=True) as store:
+        builder = Builder(store, Narration(), Manager(), Closing())
+        assert builder.resume is not None
+        assert builder.resume.again == math.inf
+        builder.finish(float(len(FILM)))
+
+
+def test_a_resumed_build_describes_what_was_left_from_the_stored_pictures(tmp_path: Path) -> None:
+    first, second, alone = Dying(2), Narration(), Narration()
+    with MemoryStore.create(tmp_path / "i", {}) as store, pytest.raises(KilledError):
+        run(store, first)
+    with MemoryStore.open(tmp_path / "i", write=True) as store:
+        run(store, second)
+    with built(tmp_path / "j", FILM, narration=alone):
+        pass
+    assert first.asked + second.asked == alone.asked
