@@ -7,39 +7,34 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Published:
-    """A benchmark. repo, revision: of a data set on the hub. files: those of it that are fetched. size: of them all.
+    """A benchmark. repo, revision: of a data set on the hub. files: those of it that are fetched.
 
-    elsewhere: what the hub does not have, None where it has everything. gated: its terms have to be accepted first.
+    size: of them all, None where its page has to tell. elsewhere: where its films are, when that is not the hub.
     """
 
     title: str
     repo: str
-    size: str
     revision: str = "main"
     files: tuple[str, ...] = ("*",)
+    size: str | None = None
     elsewhere: str | None = None
-    gated: bool = False
 
 
 PUBLISHED = {
-    "videomme": Published("Video-MME", "lmms-lab/Video-MME", "100 GB"),
-    "mlvu": Published("MLVU", "MLVU/MVLU", "400 GB", gated=True),
-    "longvideobench": Published("LongVideoBench", "longvideobench/LongVideoBench", "160 GB", gated=True),
-    "egoschema": Published("EgoSchema", "lmms-lab/egoschema", "110 GB", files=("Subset/*", "*.zip")),
+    "videomme": Published("Video-MME", "lmms-eval/Video-MME", size="about 100 GB"),
+    "mlvu": Published("MLVU", "MLVU/MVLU"),
+    "longvideobench": Published("LongVideoBench", "longvideobench/LongVideoBench"),
+    "egoschema": Published("EgoSchema", "lmms-eval/egoschema", files=("Subset/*", "*.zip")),
     "vnbench": Published(
-        "VNBench",
-        "videoniah/VNBench",
-        "2 MB",
-        files=("*.json",),
-        elsewhere="its videos are linked from the project's page, and not on the hub",
+        "VNBench", "videoniah/VNBench", files=("*.json",), elsewhere="its films are linked from the project's own page"
     ),
-    "mvbench": Published("MVBench", "OpenGVLab/MVBench", "17 GB", revision="video", files=("json/*", "video/*")),
-    "streamingbench": Published("StreamingBench", "mjuicem/StreamingBench", "240 GB"),
+    "mvbench": Published("MVBench", "OpenGVLab/MVBench", revision="video", files=("json/*", "video/*")),
+    "streamingbench": Published("StreamingBench", "mjuicem/StreamingBench"),
     "ovobench": Published(
-        "OVO-Bench", "JoeLeelyf/OVO-Bench", "44 GB", files=("*.json", "src_videos.tar*", "src_videos/*")
+        "OVO-Bench", "JoeLeelyf/OVO-Bench", files=("*.json", "src_videos.tar*", "src_videos/*"), size="about 44 GB"
     ),
-    "gqa": Published("GQA", "lmms-lab/GQA", "60 MB", files=("testdev_balanced_*/*",)),
-    "pope": Published("POPE", "lmms-lab/POPE", "1.4 GB", files=("data/*",)),
-    "textvqa": Published("TextVQA", "lmms-lab/textvqa", "1.2 GB", files=("data/validation-*",)),
-    "mmbench": Published("MMBench", "lmms-lab/MMBench", "100 MB", files=("en/dev-*",)),
+    "gqa": Published("GQA", "lmms-lab-encoder/GQA", files=("testdev_balanced_*/*",)),
+    "pope": Published("POPE", "lmms-lab-encoder/POPE", files=("data/*",)),
+    "textvqa": Published("TextVQA", "lmms-lab-encoder/textvqa", files=("data/validation-*",)),
+    "mmbench": Published("MMBench", "lmms-lab-encoder/MMBench", files=("en/dev-*",)),
 }

@@ -35,11 +35,16 @@ def fetch(name: str, repo: str | None, download: bool, cache: Path | None = None
     folder = (cache or cache_folder()) / f"{name}-{source.replace('/', '--')}@{revision.replace('/', '-')}"
     if (folder / COMPLETE).is_file():
         return folder
+    if about.elsewhere is not None:
+        raise MachineError(
+            f"{about.title} cannot be fetched: {about.elsewhere}",
+            f"put them and the table from {source} on the hub into one folder, and name it with --root",
+        )
     if not download:
         cut = " (a download of it was cut)" if folder.is_dir() else ""
         raise MachineError(
             f"{about.title} is not on this machine{cut}",
-            f"name its folder with --root, or add --download: {about.size} from {source} on the hub",
+            f"name its folder with --root, or add --download: {about.size or 'its page says how much'}, {source} on the hub",
         )
     folder.mkdir(parents=True, exist_ok=True)
     _download(source, revision, about, folder)
