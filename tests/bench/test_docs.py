@@ -1,4 +1,4 @@
-"""The examples of docs/bench.md run."""
+"""The examples of docs/bench.md run, with the files it shows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import shlex
 from pathlib import Path
 
 import pytest
+
+from tests.support.clips import write_clip
+from vtc_cli.bench.suites import SUITES
 
 PAGE = Path(__file__).parents[2] / "docs" / "bench.md"
 
@@ -17,8 +20,16 @@ def blocks() -> list[list[str]]:
 
 
 @pytest.mark.parametrize("lines", blocks(), ids=lambda lines: lines[0])
-def test_the_examples_run(vtc, lines):
+def test_the_examples_run(vtc, place, lines):
+    shown = re.findall(r"```jsonl\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (place / "mine.jsonl").write_text(shown[0], encoding="utf-8")
+    write_clip(place / "clip.mp4")
     for line in lines:
         result = vtc(*shlex.split(line)[1:])
         assert result.code == 0, result.err
         assert result.out
+
+
+def test_every_suite_is_in_the_page():
+    page = PAGE.read_text(encoding="utf-8")
+    assert [name for name in SUITES if f"`{name}`" not in page and f"--suite {name}" not in page] == []
