@@ -228,11 +228,45 @@ def test_a_picture_is_a_film_of_one_frame(vtc, tmp_path):
 
     Image.new("RGB", (64, 48), (200, 30, 30)).save(tmp_path / "red.png")
     rows = [{"video": "red.png", "question": "Which colour?", "options": ["red", "blue"], "answer": "red"}]
-    found = vtc("bench", "--suite", "files", "--questions", write(tmp_path / "q.jsonl", rows), *SMALL, "-o", "r.jsonl")
+    found = vtc(
+        "bench",
+        "--suite",
+        "files",
+        "--questions",
+        write(tmp_path / "q.jsonl", rows),
+        *SMALL,
+        "-m",
+        "uniform:retain=1/2",
+        "-o",
+        "r.jsonl",
+    )
     assert found.code == 0, found.err
-    record = json.loads((tmp_path / "r.jsonl").read_text().splitlines()[1])["record"]
-    assert record["tokens"]["frames"] == 1
-    assert record["sampling"]["frames"] == 1
+    tokens = json.loads((tmp_path / "r.jsonl").read_text().splitlines()[1])["record"]["tokens"]
+    assert (tokens["units"], tokens["completing"]) == (1, 0)
+    whole, half = json.loads(found.out)["rows"]
+    assert half["costs"]["retention"] == 0.5
+    assert half["costs"]["kv_bytes_peak"] < whole["costs"]["kv_bytes_peak"]
+
+
+def test_a_picture_shown_as_a_whole_unit_is_the_picture_completed(checkpoint, tmp_path):
+    """What the engine does with a lone frame at a film's end, and what a still does, are the same to the model."""
+    from PIL import Image
+
+    from vtc_cli.bench.still import still
+    from vtc_cli.engine.session import Session
+    from vtc_cli.models import load_model
+
+    out = io.BytesIO()
+    Image.effect_noise((64, 48), 90).convert("RGB").save(out, "PNG")
+    clip, model = still(out.getvalue(), "noise"), load_model(str(checkpoint), device="cpu", dtype="float32")
+    found = []
+    for repeats in (1, model.info.frames_per_unit):
+        clip.fill(repeats)
+        session = Session(model, pixels=32 * 32)
+        session.watch(clip.frames(1.0))
+        found.append(session.logits("what?"))
+        assert session.units == repeats - 1
+    torch.testing.assert_close(*found, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

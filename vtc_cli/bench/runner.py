@@ -12,6 +12,7 @@ from zlib import crc32
 from vtc_cli.bench import lines
 from vtc_cli.bench.clips import NoiseClip
 from vtc_cli.bench.rows import Row, settings_of
+from vtc_cli.bench.still import StillClip
 from vtc_cli.bench.suite import Case, Suite, Task, limited
 from vtc_cli.errors import UsageError, VideoError, VtcError
 from vtc_cli.jobs.events import Events
@@ -188,6 +189,8 @@ class Bench:
             return
         runner = self._runner(row, entries)
         runner.prepare(self._model)
+        if isinstance(clip, StillClip) and self.info is not None:
+            clip.fill(self.info.frames_per_unit)
         shown = NoiseClip(clip, crc32(case.id.encode())) if row.blind else clip
         by_question = any(chosen.method.by_question() for chosen in runner.methods.values())
         records = runner.answer(shown, [task.question for task in tasks])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import blake2b
 from importlib.metadata import version
 from io import BytesIO
@@ -11,7 +12,26 @@ from vtc_cli.errors import VideoError
 from vtc_cli.video.frame import ClipInfo, Frame
 
 
-def still(content: bytes, name: str) -> StoredClip:
+class StillClip(StoredClip):
+    """One picture, at time zero. repeats: how often `frames` shows it."""
+
+    repeats = 1
+
+    def fill(self, frames_per_unit: int) -> None:
+        """Show it as often as a model wants frames for one unit, so that it is watched and counted as a whole one.
+
+        Models that take frames in pairs are trained to see a picture as two equal frames.
+        """
+        self.repeats = frames_per_unit
+
+    def frames(self, fps: float, start: float = 0.0, end: float | None = None) -> Iterator[Frame]:
+        """See `Clip.frames`."""
+        for frame in super().frames(fps, start, end):
+            for _ in range(self.repeats):
+                yield frame
+
+
+def still(content: bytes, name: str) -> StillClip:
     """The clip of an encoded picture (JPEG, PNG, ...): one frame, at time zero, upright.
 
     name: what records call it. Raises VideoError where the bytes are no picture.
@@ -42,4 +62,4 @@ def still(content: bytes, name: str) -> StoredClip:
         reader=f"pyav {version('av')}",
         times="assumed",
     )
-    return StoredClip(info, [Frame(0.0, image)])
+    return StillClip(info, [Frame(0.0, image)])

@@ -86,9 +86,9 @@ def _methods(summary: Summary, width: int, named: bool) -> Table:
             signed(found["difference"]),
             _signed_interval(found),
             percent(cost["retention"]),
-            *([count(cost["entries_peak"])] if wide else []),
-            size(cost["kv_bytes_peak"]),
-            operations(cost["flops"]["watch"]).removesuffix("FLOP"),
+            *([_count(cost["entries_peak"])] if wide else []),
+            _size(cost["kv_bytes_peak"]),
+            _operations(cost["flops"]["watch"]),
             _time(cost["seconds"]["watch"]),
             *([_time(cost["seconds"]["first_token"]), _size(cost["memory"]["rss_peak"])] if wide else []),
         ]
@@ -202,6 +202,14 @@ def _cell(found: Score | None, wide: bool) -> str:
 
 def _time(seconds: float | None) -> str:
     return "" if seconds is None else duration(seconds)
+
+
+def _count(amount: int | None) -> str:
+    return "" if amount is None else count(amount)
+
+
+def _operations(amount: float | None) -> str:
+    return "" if amount is None else operations(amount).removesuffix("FLOP")
 
 
 def _size(amount: float | None) -> str:

@@ -42,9 +42,10 @@ def fetch(name: str, repo: str | None, download: bool, cache: Path | None = None
         )
     if not download:
         cut = " (a download of it was cut)" if folder.is_dir() else ""
+        size = about.size or "its page says how much"
         raise MachineError(
             f"{about.title} is not on this machine{cut}",
-            f"name its folder with --root, or add --download: {about.size or 'its page says how much'}, {source} on the hub",
+            f"name its folder with --root, or add --download: {size}, from {source} on the hub",
         )
     folder.mkdir(parents=True, exist_ok=True)
     _download(source, revision, about, folder)

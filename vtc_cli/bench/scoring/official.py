@@ -42,13 +42,13 @@ def yes_no(lines: Sequence[Line]) -> Figures:
 
 
 def groups_of_skills(groups: Mapping[str, Sequence[str]]) -> Callable[[Sequence[Line]], Figures]:
-    """Figures `NAME` for each group: the mean over its skills; and `mean`, that of the groups (OVO-Bench, MLVU)."""
+    """Figures `NAME` for each group: the mean over its skills; and `mean`, that of several groups (OVO-Bench, MLVU)."""
 
     def figures(lines: Sequence[Line]) -> Figures:
         found = {skill: _right(part) for skill, part in _by(lines, "skill").items()}
         known = {name: [found[skill] for skill in skills if skill in found] for name, skills in groups.items()}
         means = {name: _mean(shares) for name, shares in known.items() if shares}
-        return {**means, "mean": _mean(list(means.values()))} if means else {}
+        return {**means, "mean": _mean(list(means.values()))} if len(groups) > 1 and means else means
 
     return figures
 
