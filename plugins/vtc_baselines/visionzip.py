@@ -62,6 +62,13 @@ class VisionZipPruner(SharePruner):
         indices, order = torch.cat([dominant, targets]).sort()
         return Kept(indices, torch.cat([unit.tokens[dominant], merged])[order])
 
+    def kinds(self, unit: Unit, kept: Kept, query: Tensor | None = None) -> Mapping[str, Tensor]:
+        """Dominant tokens as they were, and contextual ones, which others were merged into."""
+        if kept.tokens is None:
+            return {"dominant": kept.indices}
+        changed = (kept.tokens != unit.tokens[kept.indices]).any(-1)
+        return {"dominant": kept.indices[~changed], "contextual": kept.indices[changed]}
+
     def _layer_of(self, model: ModelInfo) -> int:
         tower = model.tower
         whole = [layer for layer in range(1, tower.layers + 1) if layer not in tower.windowed]

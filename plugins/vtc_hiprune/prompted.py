@@ -43,6 +43,13 @@ class HiPrunePlus(HiPrune, SharePruner):
         base = super().average(tokens)
         return base if self.quota == "in_budget" else min(tokens, self._with_text(base))
 
+    def _by_attention(self, unit: Unit, kept: int, query: Tensor | None) -> int:
+        if query is None or not bool(cosine(unit.tokens, query).any()):
+            return kept
+        if self.quota == "in_budget":
+            return kept - round(self.beta * kept)
+        return next((number for number in range(kept, 0, -1) if self._with_text(number) == kept), kept)
+
     def _choose(self, unit: Unit, first: Tensor, deep: Tensor, count: int, query: Tensor | None) -> Tensor:
         if query is None:
             raise VtcError("HiPrune++ was given no question")

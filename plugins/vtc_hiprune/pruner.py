@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vtc_cli import Calibration, Frame, Kept, ModelInfo, SharePruner, Unit, UsageError, VideoLM, VtcError
 from vtc_hiprune.layers import layers_for
-from vtc_hiprune.selection import check_share, select
+from vtc_hiprune.selection import check_share, kinds, select
 from vtc_hiprune.spending import Spending
 
 
@@ -81,6 +81,19 @@ class HiPrune(SharePruner):
         if self.split == "global":
             budget = self._spending.take(deep, self.average(count), budget)
         return Kept(self._choose(unit, first, deep, budget, query))
+
+    def kinds(self, unit: Unit, kept: Kept, query: Tensor | None = None) -> Mapping[str, Tensor]:
+        """Anchors, their neighbours (buffers) and registers, as the paper calls them."""
+        if len(kept.indices) == len(unit.tokens):
+            return super().kinds(unit, kept, query)
+        base = self._by_attention(unit, len(kept.indices), query)
+        found = kinds(*self._scores(unit), unit.grid, base, self.alpha, self.edge)
+        others = kept.indices[~torch.isin(kept.indices, torch.cat(list(found.values())))]
+        return {**found, "text": others} if len(others) else found
+
+    def _by_attention(self, unit: Unit, kept: int, query: Tensor | None) -> int:
+        """How many of the kept tokens were not chosen by the question."""
+        return kept
 
     def _choose(self, unit: Unit, first: Tensor, deep: Tensor, count: int, query: Tensor | None) -> Tensor:
         """int64 [count], ascending."""

@@ -103,15 +103,37 @@ def check_sign(sign: int) -> None:
         raise ValueError(f"sign must be 1 or -1, not {sign}")
 
 
+def kinds(
+    object_scores: Tensor,
+    deep_scores: Tensor,
+    grid: tuple[int, int],
+    keep: int,
+    alpha: float = 0.1,
+    edge: Edge = "strict",
+) -> dict[str, Tensor]:
+    """The choice of `select` by what each token is: `anchor`, `buffer` (a neighbour of one), `register` (one of the
+    best of the rest). int64 [k] each. The arguments are those of `select`, with `keep` below the number of tokens."""
+    first, deep = (torch.as_tensor(scores) for scores in (object_scores, deep_scores))
+    _check(grid, max(keep, 1), edge, object=first, deep=deep)
+    parts = _parts(_scores(first, "object"), _scores(deep, "deep"), grid, keep, alpha, edge)
+    return dict(zip(("anchor", "buffer", "register"), parts, strict=True))
+
+
 def _hiprune(first: Tensor, deep: Tensor, grid: tuple[int, int], keep: int, alpha: float, edge: Edge) -> Tensor:
-    """Checked input, 0 <= keep < n."""
+    return torch.cat(_parts(first, deep, grid, keep, alpha, edge)).sort().values
+
+
+def _parts(
+    first: Tensor, deep: Tensor, grid: tuple[int, int], keep: int, alpha: float, edge: Edge
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Anchors, their neighbours, the best of the rest. Checked input, 0 <= keep < n."""
     anchors = _best(first, round(keep * alpha / 5))  # one anchor and four neighbours; halves round to even
     cross = _with_neighbours(anchors, grid, len(first), edge)
+    buffers = cross[~torch.isin(cross, anchors)]
     if len(cross) > keep:
-        buffers = cross[~torch.isin(cross, anchors)]
-        cross = torch.cat([anchors, buffers[_best(first[buffers], keep - len(anchors))]])
-    registers = _best(deep, keep - len(cross), without=cross)
-    return torch.cat([cross, registers]).sort().values
+        buffers = buffers[_best(first[buffers], keep - len(anchors))]
+    taken = torch.cat([anchors, buffers])
+    return anchors, buffers, _best(deep, keep - len(taken), without=taken)
 
 
 def _best(scores: Tensor, count: int, without: Tensor | None = None) -> Tensor:

@@ -10,7 +10,7 @@ import pytest
 
 from vtc_cli import __version__
 
-COMMANDS = ("ask", "demo", "probe", "models", "methods", "doctor", "config", "world", "train")
+COMMANDS = ("ask", "demo", "report", "inspect", "probe", "models", "methods", "doctor", "config", "world", "train")
 HEAVY = ("torch", "transformers", "av", "numpy", "huggingface_hub", "rich", "decord")
 
 LOADED = f"""

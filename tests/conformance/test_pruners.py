@@ -115,3 +115,17 @@ def test_deepstack_rows_are_cut_with_the_same_indices_and_positions_stay(make: A
         assert torch.equal(level, rows[kept.indices])
     assert torch.equal(span.positions[:, span.visual], full.positions[:, full.visual][:, kept.indices])
     assert span.cursor == full.cursor
+
+
+@every
+@pytest.mark.parametrize("kind", ["random", "flat", "zero"])
+def test_the_kinds_of_rows_are_the_rows(make: Any, kind: str) -> None:
+    """Every kept row is of exactly one kind, and saying so changes nothing that comes after."""
+    pruner, other = make(), make()
+    for index in range(3):
+        item = unit(5, 6, index=index, kind=kind)
+        query = QUERY if "query" in pruner.needs else None
+        kept = run(pruner, item)
+        kinds = pruner.kinds(item, kept, query)
+        assert torch.equal(torch.cat(list(kinds.values())).sort().values, kept.indices)
+        assert same(kept, run(other, item))

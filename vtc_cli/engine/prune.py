@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,6 +12,31 @@ from torch import Tensor
 from vtc_cli.errors import UsageError, VtcError
 from vtc_cli.methods.stages import Kept, Method, TokenPruner
 from vtc_cli.models.contract import ModelInfo, TowerDims, Unit, VideoLM
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A unit, and what of it enters the language model. kept: None for everything."""
+
+    unit: Unit
+    kept: Kept | None
+    pruner: TokenPruner | None = None
+    query: Tensor | None = None
+
+    def kinds(self) -> Mapping[str, Tensor]:
+        """Why each row was kept: name -> int64 raster indices; to be asked before the next unit is pruned.
+
+        Raises VtcError when the pruner's kinds are not a partition of what it kept.
+        """
+        if self.kept is None or self.pruner is None:
+            return {"kept": torch.arange(self.unit.tokens.shape[0])}
+        kinds = {name: indices.cpu() for name, indices in self.pruner.kinds(self.unit, self.kept, self.query).items()}
+        told = torch.cat(list(kinds.values())) if kinds else torch.empty(0, dtype=torch.int64)
+        if not torch.equal(told.sort().values, self.kept.indices.cpu()):
+            raise VtcError(
+                f"{type(self.pruner).__name__}: the kinds of its rows are not its rows: this is a bug in the method"
+            )
+        return kinds
 
 
 class Pruning:
@@ -36,6 +63,10 @@ class Pruning:
     def keep(self, unit: Unit) -> Kept | None:
         """What to keep of a unit, None for everything. Raises VtcError when the pruner breaks its contract."""
         return None if self.pruner is None else self._keep(self.pruner, unit)
+
+    def pruned(self, unit: Unit, kept: Kept | None) -> Pruned:
+        """What `keep` or `peek` gave for a unit, for whoever looks at it."""
+        return Pruned(unit, kept, self.pruner, self._query)
 
     def peek(self, unit: Unit) -> Kept | None:
         """The same without the pruner remembering that it saw the unit."""

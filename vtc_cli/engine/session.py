@@ -6,16 +6,17 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
+from torch import Tensor
 
 from vtc_cli.engine.answer import Answer
 from vtc_cli.engine.budget import Allowance, one_budget
 from vtc_cli.engine.cache_needs import check_cache_policy
 from vtc_cli.engine.context import Context, Placed
 from vtc_cli.engine.heap import memory
-from vtc_cli.engine.held import Held, held_units
+from vtc_cli.engine.held import Held, HeldByLayer, held_by_layer, held_places, held_units
 from vtc_cli.engine.layering import Layering
 from vtc_cli.engine.meter import Meter
-from vtc_cli.engine.prune import Pruning
+from vtc_cli.engine.prune import Pruned, Pruning
 from vtc_cli.engine.question_attention import QuestionAttention
 from vtc_cli.engine.turn import Turn
 from vtc_cli.errors import UsageError
@@ -46,6 +47,8 @@ class Session:
     units: how many units the video will have, if known: a default budget then takes no more than they need.
     max_turn: entries reserved for a question and its answer. evidence: measure which moments an answer looked at.
     observe: called with frames, at the model's size, and the whole units just made of them, before any row is pruned.
+
+    on_unit: set it to be shown every unit with what the pruner kept of it, as they come; a cut one when it is completed.
 
     Raises UsageError: impossible values, a method of another stage, a need that cannot be met.
     """
@@ -102,6 +105,7 @@ class Session:
         )
         if policy is not None:
             policy.reset()
+        self.on_unit: Callable[[Pruned], None] | None = None
         self._tail: list[Frame] = []
         self._cut: list[Placed] | None = None
 
@@ -148,6 +152,20 @@ class Session:
         """
         cut = self._complete()
         return held_units(self._context.slab, self._context.times, cut) if self.units or cut else []
+
+    @torch.no_grad()
+    def held_by_layer(self, waiting: bool = True) -> HeldByLayer:
+        """The same, layer by layer; see `HeldByLayer`. waiting: complete a cut unit and count it as held."""
+        cut = self._complete() if waiting else []
+        return held_by_layer(self._context.slab, cut) if self.units or cut else HeldByLayer((), torch.zeros(0, 0))
+
+    @torch.no_grad()
+    def held_places(self, unit: int, rows: int) -> Tensor:
+        """fp32 [layers, rows]: the share of key heads that hold each row of a unit now. rows: of the whole unit.
+
+        A cut unit is not in the cache; all zero.
+        """
+        return held_places(self._context.slab, unit, rows) if self.units else torch.zeros(0, rows)
 
     def watch(self, frames: Iterable[Frame]) -> None:
         """Take in frames, in time order. May be called again, also after questions; the video simply goes on.
@@ -233,6 +251,8 @@ class Session:
         for unit in units:
             with self.meter.time("method"):
                 kept = self._pruning.keep(unit)
+            if self.on_unit is not None:
+                self.on_unit(self._pruning.pruned(unit, kept))
             span = self._place(cursor, unit, kept)
             context.start(len(span))
             if context.outgrows(span):
@@ -255,7 +275,10 @@ class Session:
             self._cut = []
             if self._tail:
                 unit = self._encode(self._prepare(self._tail))[0]
-                span = self._place(self._context.cursor, unit, self._pruning.peek(unit))
+                kept = self._pruning.peek(unit)
+                if self.on_unit is not None:
+                    self.on_unit(self._pruning.pruned(unit, kept))
+                span = self._place(self._context.cursor, unit, kept)
                 self._context.start(len(span))
                 self._cut = [(unit, span)]
         return self._cut

@@ -20,6 +20,9 @@ class Events:
     def watching(self, source: str, info: ClipInfo, frames: int | None) -> None:
         """A video is about to be watched. frames: how many are planned, None when its length is unknown."""
 
+    def started(self, session: Session) -> None:
+        """The session that is about to watch, before its first frame."""
+
     def frame(self, time: float) -> None:
         """One frame has gone into the model. time: seconds."""
 

@@ -136,6 +136,11 @@ class Runner:
         for index, question in enumerate(questions):
             yield self._ask(clip, watched, question, first=index == 0)
 
+    def watch(self, clip: Clip, question: str | None = None) -> Watched:
+        """Watch without asking. question: the one to come, for a method that looks at it. Raises VtcError."""
+        self.prepare()
+        return self._watch(clip, question, self._room([Question(question)] if question else []))
+
     def _room(self, questions: Sequence[Question]) -> int:
         """Cache entries a turn may take. Raises UsageError, before anything is watched, for labels that look alike."""
         from vtc_cli.models.contract import Cursor
@@ -197,6 +202,7 @@ class Runner:
         )
         kept = kept_per_unit(methods, geometry.tokens)
         self.events.watching(clip.info.source, clip.info, plan.frames)
+        self.events.started(session)
         assert self._memory is not None
         self._memory.begin()
         depth = frames_ahead(chunk * model.info.frames_per_unit, geometry.size)

@@ -128,6 +128,13 @@ class TokenPruner(Method):
     def keep(self, unit: Unit, budget: int, query: Tensor | None = None) -> Kept:
         """At most `budget` rows of `unit`. query: [m, d] embeddings of the question, when `needs` has `query`."""
 
+    def kinds(self, unit: Unit, kept: Kept, query: Tensor | None = None) -> Mapping[str, Tensor]:
+        """Why each row was kept, for pictures: name -> int64 raster indices, every kept row in exactly one kind.
+
+        Called right after `keep` gave `kept` for the same unit. Changes nothing that the method remembers.
+        """
+        return {"kept": kept.indices}
+
 
 @dataclass(frozen=True)
 class LayerRows:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vtc_cli.errors import VideoError, VtcError
-from vtc_cli.report.page.draw import missing
+from vtc_cli.report.page.canvas import missing
 from vtc_cli.report.page.reading import Record
 from vtc_cli.report.page.runs import Run, video_of
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vtc_cli.report.page import draw
+from vtc_cli.report.page.canvas import COLOURS
 from vtc_cli.report.page.figures import STAGES, Course, Timeline, courses, stages, timelines, trades
 from vtc_cli.report.page.runs import Run
 
@@ -139,11 +140,11 @@ def _plain(value: float | None) -> str:
 
 
 def _shade(number: int) -> str:
-    return f"var(--c{number % draw.COLOURS + 1})"
+    return f"var(--c{number % COLOURS + 1})"
 
 
 def _dash(number: int) -> str:
-    return DASHES[number // draw.COLOURS % len(DASHES)]
+    return DASHES[number // COLOURS % len(DASHES)]
 
 
 def _sign(number: int, kind: str | None = None) -> str:

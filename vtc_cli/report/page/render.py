@@ -8,8 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from vtc_cli.report.page.canvas import missing
 from vtc_cli.report.page.differences import settings_of
-from vtc_cli.report.page.draw import missing
 from vtc_cli.report.page.evidence import Album, Looked
 from vtc_cli.report.page.plates import memory_plates, time_plate, token_plate, trade_plates
 from vtc_cli.report.page.reading import Comparison, Record, Source

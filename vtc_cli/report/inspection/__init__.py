@@ -1,0 +1,1 @@
+"""What methods kept of a video, as pictures: of chosen frames, and of the cache over time."""
