@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -59,6 +60,16 @@ def ask(
             "--choice", "-c", metavar="A=TEXT", rich_help_panel=options.ANSWER, help="An allowed answer; repeat it."
         ),
     ] = None,
+    memory: Annotated[
+        bool,
+        typer.Option("--memory", rich_help_panel=options.MEMORY, help="Answer from the video's memory; make it first."),
+    ] = False,
+    at: options.At = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", rich_help_panel=options.MEMORY, help="Save the frames an answer rests on here."),
+    ] = None,
+    subs: options.Subs = None,
     model: options.Model = None,
     revision: options.Revision = None,
     device: options.Device = None,
@@ -105,6 +116,7 @@ def ask(
       vtc ask lecture.mp4 "how many speakers?" -c A=one -c B=two -c C=more
       vtc ask hour.mp4 "summarise" -m uniform:retain=1/4 --budget 512MB
       vtc ask hour.mp4 "summarise" --dry-run
+      vtc ask hour.mp4 "when does the dog appear?" --memory --evidence frames/
       vtc ask footage/ --questions q.jsonl -o answers.jsonl
       find . -name '*.mp4' -print0 | vtc ask --files - -0 "any people?"
       ffmpeg -i in.avi -f matroska - | vtc ask - "what happens?"
@@ -118,6 +130,7 @@ def ask(
     from vtc_cli.config.layers import effective, settings
     from vtc_cli.jobs.repeat import read_recorded, repeat_request
     from vtc_cli.jobs.request import read_request
+    from vtc_cli.jobs.setup import with_memory
 
     recorded = read_recorded(record) if record is not None else None
     values = effective(flags, recorded=recorded.settings if recorded is not None else None)
@@ -126,13 +139,15 @@ def ask(
     else:
         request = read_request(inputs or [], files=files, null=null, questions=questions, choices=choice or [])
     form = form_of(json=json, jsonl=jsonl)
+    asked = with_memory(settings(values), wanted=memory, evidence=evidence is not None, plan=dry_run)
     if dry_run:
-        show_plans(request, settings(values), form)
+        show_plans(request, asked, form)
         return
     code = answer(
         request,
-        settings(values),
+        asked,
         form,
+        evidence=evidence,
         output=output,
         resume=resume,
         report=values["report"].value,

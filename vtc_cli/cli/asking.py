@@ -11,6 +11,8 @@ from vtc_cli.cli.screen import Screen, is_terminal, library_noise
 from vtc_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vtc_cli.jobs.request import Request
     from vtc_cli.jobs.settings import Settings
 
@@ -33,11 +35,14 @@ def answer(
     quiet: bool,
     progress: bool | None,
     verbose: bool,
+    evidence: Path | None = None,
 ) -> int:
-    """Answer a request, printing as it goes. Returns the exit code."""
+    """Answer a request, printing as it goes. evidence: folder for the frames of answers. Returns the exit code."""
     from vtc_cli.jobs.batch import Tally, finished, run_batch
     from vtc_cli.jobs.ledger import Ledger
+    from vtc_cli.jobs.recalling import MemoryRunner
     from vtc_cli.jobs.run import Runner
+    from vtc_cli.jobs.setup import from_memory
 
     stream = form == "plain" and request.single and is_terminal(sys.stdout)
     screen = Screen(quiet=quiet, stream=stream, progress=progress)
@@ -47,7 +52,9 @@ def answer(
     tally = Tally()
     # The ledger is opened first: an output that cannot be written must be known before an hour is watched.
     with library_noise(verbose), closing(screen), Ledger(output) if output is not None else nullcontext() as ledger:
-        runner = Runner(settings, events=screen)
+        runner = (
+            MemoryRunner(settings, screen, evidence=evidence) if from_memory(settings) else Runner(settings, screen)
+        )
         done = finished(ledger.records) if ledger is not None and resume else set()
         if ledger is not None and ledger.repaired:
             screen.warning(f"{output}: dropped a record cut short by an earlier kill ({ledger.repaired} bytes)")

@@ -14,7 +14,22 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from vtc_cli import __version__
-from vtc_cli.cli import ask, bench, config, demo, doctor, inspect, methods, models, probe, report, train, world
+from vtc_cli.cli import (
+    ask,
+    bench,
+    config,
+    demo,
+    doctor,
+    index,
+    inspect,
+    memory,
+    methods,
+    models,
+    probe,
+    report,
+    train,
+    world,
+)
 from vtc_cli.cli.answers import in_words
 from vtc_cli.cli.help import Group
 from vtc_cli.errors import MachineError, VtcError
@@ -63,7 +78,7 @@ def root(
         raise typer.Exit
 
 
-for module in (ask, demo, bench, report, inspect, probe, models, methods, doctor, config, world, train):
+for module in (ask, index, memory, demo, bench, report, inspect, probe, models, methods, doctor, config, world, train):
     module.register(app)
 
 

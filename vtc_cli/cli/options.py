@@ -9,6 +9,7 @@ import typer
 from vtc_cli.cli.complete import complete_methods, complete_models, complete_readers
 
 MODEL, VIDEO, COST, ANSWER, OUTPUT = "Model", "Video", "Cost", "Answering", "Output"
+MEMORY = "Memory"
 
 Model = Annotated[
     str | None,
@@ -66,6 +67,20 @@ Reader = Annotated[
         autocompletion=complete_readers,
         help="auto, pyav, decord, torchcodec, frames or opencv.  [default: auto]",
     ),
+]
+
+Subs = Annotated[
+    str | None,
+    typer.Option(
+        "--subs",
+        metavar="FILE",
+        rich_help_panel=MEMORY,
+        help="Subtitles that go with the video (SRT, WebVTT).  [default: a file of its name, or a track inside]",
+    ),
+]
+At = Annotated[
+    str | None,
+    typer.Option("--at", metavar="TIME", rich_help_panel=MEMORY, help="As of this moment: nothing later is known."),
 ]
 
 Method = Annotated[

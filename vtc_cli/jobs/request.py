@@ -82,6 +82,21 @@ def read_request(
     return Request(tuple(sources), tuple(found))
 
 
+def read_sources(
+    inputs: Sequence[str], *, files: str | None = None, null: bool = False, stdin: BinaryIO | None = None
+) -> list[str]:
+    """The videos that a command without questions names. Raises UsageError."""
+    if null and files is None:
+        raise UsageError("-0 describes --files, which is not given")
+    if "-" in inputs and files == "-":
+        raise UsageError("stdin cannot be the video `-` and --files - at once", "put one of them in a file")
+    named = [*inputs, *(_listed(files, null, stdin) if files is not None else [])]
+    sources = expand(named)
+    if not sources:
+        raise UsageError("no video", "name a file, a folder, `-` for stdin, or --files LIST")
+    return sources
+
+
 def _check_question(text: str, has_video: bool) -> None:
     check_text(text, "the question")
     looks_like_video = Path(text).suffix.lower() in VIDEO_SUFFIXES or (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -26,11 +26,12 @@ from vtc_cli.video.sampling import plan_sampling
 
 if TYPE_CHECKING:
     from vtc_cli.engine.session import Session
-    from vtc_cli.models.contract import VideoLM
+    from vtc_cli.models.contract import Unit, VideoLM
     from vtc_cli.report.memory import MemoryWatch
     from vtc_cli.video.sampling import SamplingPlan
 
 Record = dict[str, Any]
+Observe = Callable[[Sequence[Frame], Sequence["Unit"]], None]
 
 
 def answer_video(
@@ -177,7 +178,7 @@ class Runner:
         self._model = model
         self._memory = MemoryWatch(model.info.device)
 
-    def _watch(self, clip: Clip, question: str | None, room: int) -> Watched:
+    def _watch(self, clip: Clip, question: str | None, room: int, observe: Observe | None = None) -> Watched:
         from vtc_cli.engine.session import Session
         from vtc_cli.video import prefetch
 
@@ -199,6 +200,7 @@ class Runner:
             system=settings.system,
             units=None if plan.frames is None else -(-plan.frames // model.info.frames_per_unit),
             max_turn=room,
+            observe=observe,
         )
         kept = kept_per_unit(methods, geometry.tokens)
         self.events.watching(clip.info.source, clip.info, plan.frames)

@@ -123,6 +123,8 @@ class Settings:
     max_frames: int | None = _setting(None, _integer(1), "at most this many frames, spread over the video")
     start: float = _setting(0.0, _time, "begin here: seconds, MM:SS or HH:MM:SS")
     end: float | None = _setting(None, _time, "stop here")
+    at: float | None = _setting(None, _time, "answer from memory as of this moment")
+    subs: str | None = _setting(None, _text, "file of subtitles that go with the video")
     pixels: int | None = _setting(None, _integer(1), "pixel budget of one frame")
     budget: Budget | None = _setting(
         None, parse_budget, "what the cache may hold: tokens (8192) or bytes (512MB); sizes a pruner that has no size"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vtc_cli.models.contract import VideoLM
 
 DEFAULT_CACHE = "window"
+DEFAULT_MEMORY = "mm-mem"
 STAGES = ("pruner", "layers", "cache")
 QUESTION_ROOM = 1024  # cache entries kept free for a question, besides those of its answer
 AHEAD_BYTES = 128 * 2**20  # of pictures that may wait for the model
@@ -30,6 +31,11 @@ def methods_of(settings: Settings, *, question_known: bool = True) -> dict[str, 
     """
     chosen = choose_all(settings.method)
     for stage, method in chosen.items():
+        if stage == "memory":
+            raise UsageError(
+                f"method `{method.name}` is a memory, and this command does not answer from one",
+                "`vtc ask --memory` does, and `vtc index` makes it",
+            )
         if stage not in STAGES:
             raise UsageError(
                 f"method `{method.name}` fills the stage `{stage}`, which answering does not run yet",
@@ -45,6 +51,42 @@ def methods_of(settings: Settings, *, question_known: bool = True) -> dict[str, 
     if settings.budget is not None and isinstance(policy, CachePolicy):
         one_budget(settings.budget.amount, policy.asked_budget)
     return chosen
+
+
+def from_memory(settings: Settings) -> bool:
+    """Whether questions are to be answered from a memory: a method of that stage is chosen."""
+    return "memory" in choose_all(settings.method)
+
+
+def with_memory(settings: Settings, *, wanted: bool, evidence: bool, plan: bool) -> Settings:
+    """The same settings with a memory chosen, if one is `wanted` and none is.
+
+    Raises UsageError for what only goes with a memory (`at`, `subs`, `evidence`) and what does not (`plan`).
+    """
+    chosen = from_memory(settings)
+    if plan and (wanted or chosen):
+        raise UsageError("--dry-run plans what is watched for one question, not a memory", "leave --memory out")
+    needing = [("--at", settings.at is not None), ("--subs", settings.subs is not None), ("--evidence", evidence)]
+    for flag, given in needing:
+        if given and not (wanted or chosen):
+            raise UsageError(f"{flag} goes with a memory", "add --memory")
+    if wanted and not chosen:
+        return replace(settings, method=(*settings.method, DEFAULT_MEMORY))
+    return settings
+
+
+def split_memory(settings: Settings) -> tuple[Chosen, Settings]:
+    """The memory that is chosen, the default one if none is, and the settings of what watches beside it.
+
+    Raises UsageError for methods that do not exist or exclude each other.
+    """
+    specs = list(settings.method)
+    chosen = choose_all(specs)
+    memory = chosen.get("memory")
+    if memory is None:
+        return choose(DEFAULT_MEMORY), settings
+    rest = tuple(spec for spec in specs if spec.strip() == "none" or choose(spec).stage != "memory")
+    return memory, replace(settings, method=rest)
 
 
 def resolve_model(settings: Settings, reason: str = AS_ASKED) -> tuple[Settings, str]:

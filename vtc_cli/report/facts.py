@@ -148,7 +148,7 @@ class Seconds:
     load: model. decode, preprocess, vision, method, prefill: sums over the video; decoding, and resizing as the greater
     part of preprocess, overlap the others, so `watch`, the wall time of watching, is less than their sum.
     first_token: from the question to the answer's first token, the video already watched. first_token_cold: from
-    opening the video to that token. generate: the tokens after the first.
+    opening the video to that token. generate: the tokens after the first. recall: answering from a memory, all of it.
     """
 
     load: float | None = None
@@ -161,3 +161,4 @@ class Seconds:
     first_token: float | None = None
     first_token_cold: float | None = None
     generate: float | None = None
+    recall: float | None = None

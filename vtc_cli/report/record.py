@@ -52,6 +52,7 @@ def build_record(
     threads: int | None = None,
     energy: float | None = None,
     reused: bool = False,
+    recall: Mapping[str, Any] | None = None,
     created: datetime | None = None,
     hardware: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -60,6 +61,7 @@ def build_record(
     video: as the user named it. settings: what was asked for, plain values; the record adds their fingerprint.
     damage: the pictures that are missing, which makes the record partial. error: why there is no answer.
     threads: of the CPU kernels. energy: joules, from a meter only. reused: watched for an earlier question.
+    recall: how the answer was found in a memory, plain values.
     created: when the answer was finished, now when None. hardware: as `versions.machine` gives it, read here when
     None. What is left out is null in the record.
     Raises ValueError when there is neither an outcome nor an error: a record never stands for nothing.
@@ -81,6 +83,7 @@ def build_record(
         "posterior": None if done.posterior is None else {label: _round(p) for label, p in done.posterior.items()},
         "finish": done.finish,
         "evidence": _evidence(done),
+        "recall": None if recall is None else _plain(recall),
         "notes": list(done.notes),
         "partial": damage is not None,
         "damage": None if damage is None else {"time": _round(damage.time), "reason": damage.reason},

@@ -1,0 +1,87 @@
+"""`vtc index`: memories of videos, made once and asked many times."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from vtc_cli.cli import options
+from vtc_cli.cli.help import Command
+
+BATCH = "Many videos"
+
+
+def register(app: typer.Typer) -> None:
+    app.command(cls=Command)(index)
+
+
+def index(
+    videos: Annotated[
+        list[str] | None, typer.Argument(metavar="VIDEO...", help="Files, folders, globs, or `-` for stdin.")
+    ] = None,
+    files: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", rich_help_panel=BATCH, help="File with one path per line; `-` is stdin."),
+    ] = None,
+    null: Annotated[
+        bool,
+        typer.Option("--null", "-0", rich_help_panel=BATCH, help="Paths in --files end with NUL (`find -print0`)."),
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Make memories anew that are there already.")] = False,
+    model: options.Model = None,
+    revision: options.Revision = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    attention: options.Attention = None,
+    trust_remote_code: options.TrustRemoteCode = None,
+    fps: options.Fps = None,
+    pixels: options.Pixels = None,
+    subs: options.Subs = None,
+    reader: options.Reader = None,
+    method: options.Method = None,
+    chunk: options.Chunk = None,
+    system: options.System = None,
+    json: options.Json = False,
+    quiet: options.Quiet = None,
+    progress: Annotated[
+        bool | None,
+        typer.Option(
+            "--progress/--no-progress", rich_help_panel=options.OUTPUT, help="Show progress.  [default: on a terminal]"
+        ),
+    ] = None,
+    verbose: options.Verbose = False,
+) -> None:
+    """Watch videos once and remember them: clips, events, who and what occurs, and when.
+
+    \b
+    Examples:
+      vtc index match.mp4
+      vtc index footage/ --fps 2
+      vtc index talk.mp4 --subs talk.en.srt
+      vtc index film.mp4 -m mm-mem:captions=none
+      vtc ask match.mp4 "when is the first goal?" --memory
+
+    A memory is one file per video, under VTC_HOME, found by what the video holds: renaming changes nothing. A run that
+    was stopped goes on where it was. Its path is printed for each video.
+
+    Exit codes: 0 all remembered; 1 failed; 2 wrong usage; 3 some videos failed or were damaged;
+    4 the machine lacks something; 130 interrupted (run again to go on).
+    """
+    flags = dict(locals())  # the parameters by name; the configuration takes the keys it knows
+    from vtc_cli.cli.remembering import index_all
+    from vtc_cli.config.layers import effective, settings
+    from vtc_cli.jobs.request import read_sources
+
+    values = effective(flags)
+    sources = read_sources(videos or [], files=files, null=null)
+    code = index_all(
+        sources,
+        settings(values),
+        force=force,
+        json=json,
+        quiet=values["quiet"].value,
+        progress=progress,
+        verbose=verbose,
+    )
+    raise typer.Exit(code)

@@ -1,0 +1,299 @@
+"""Answering from memories: made in the pass that watches a video where there is none, and found in seconds after."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vtc_cli.errors import UsageError, VtcError
+from vtc_cli.jobs.events import Events
+from vtc_cli.jobs.questions import Question
+from vtc_cli.jobs.remembering import Remembered, Rememberer
+from vtc_cli.jobs.run import Runner
+from vtc_cli.jobs.settings import Settings
+from vtc_cli.jobs.setup import methods_of, split_memory, turn_room
+from vtc_cli.jobs.watched import Watched, method_facts
+from vtc_cli.memory.contract import Inquiry, Interval, Look, Recall, Recollection, Step
+from vtc_cli.memory.place import fingerprint as memory_fingerprint
+from vtc_cli.memory.place import path_of
+from vtc_cli.memory.store import MemoryStore
+from vtc_cli.report.facts import Asked, Evidence, Outcome, Seconds
+from vtc_cli.report.identity import fingerprint, record_id
+from vtc_cli.video.frame import Clip, Frame
+from vtc_cli.video.sampling import plan_sampling
+
+if TYPE_CHECKING:
+    from vtc_cli.memory.narrator import ModelNarrator
+    from vtc_cli.models.contract import Unit, VideoLM
+
+Record = dict[str, Any]
+MOMENTS = 3  # of evidence, as with other answers
+
+
+class MemoryRunner:
+    """Answers about one video after another from their memories; see `jobs.batch.Answerer`.
+
+    evidence: folder for the frames that answers rest on. force: make memories anew.
+    Raises UsageError at once for methods or settings that do not go with a memory.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        events: Events | None = None,
+        model: VideoLM | None = None,
+        *,
+        evidence: Path | None = None,
+        force: bool = False,
+    ):
+        if settings.start or settings.end is not None or settings.max_frames is not None:
+            raise UsageError(
+                "a memory holds the whole video: --start, --end and --max-frames do not go with it",
+                "name the time in the question, or use --at",
+            )
+        chosen, beside = split_memory(settings)
+        methods_of(beside, question_known=False)
+        self.events = events or Events()
+        self._runner = Runner(beside, self.events, model)
+        self.settings = replace(settings, model=self._runner.settings.model)
+        self.rememberer = Rememberer(chosen, self._runner.settings, self.events)
+        self._fingerprint = fingerprint(self.settings.as_dict())
+        self._evidence, self._force = evidence, force
+        self._saved = 0
+        self._load_seconds: float | None = None
+
+    def open(self, source: str) -> Clip:
+        """See `Answerer.open`. Raises UsageError for a video that cannot be recognised again."""
+        clip = self._runner.open(source)
+        try:
+            path_of(clip.info)
+        except VtcError:
+            clip.close()
+            raise
+        return clip
+
+    def identity(self, clip: Clip, question: Question) -> str | None:
+        """See `Answerer.identity`."""
+        assert clip.info.digest is not None, "open() has seen to it"
+        return record_id(clip.info.digest, question.text, self._fingerprint, question.choices)
+
+    def prepare(self) -> VideoLM:
+        """See `Answerer.prepare`."""
+        began = time.perf_counter()
+        model = self._runner.prepare()
+        if self._load_seconds is None:
+            self._load_seconds = time.perf_counter() - began
+        return model
+
+    def failure(self, source: str, clip: Clip | None, question: Question, error: VtcError) -> Record:
+        """See `Answerer.failure`."""
+        record = self._runner.failure(source, clip, question, error)
+        identity = clip.info.digest if clip is not None and clip.info.digest is not None else source
+        number = record_id(identity, question.text, self._fingerprint, question.choices)
+        return {**record, "id": number, "settings": {**self.settings.as_dict(), "fingerprint": self._fingerprint}}
+
+    def remember(self, clip: Clip) -> Remembered:
+        """The memory of a video: the one that is there, or made now without a question in mind. Raises VtcError."""
+        model = self.prepare()
+        return self.rememberer.remember(clip, model, self._narrator(model), force=self._force)
+
+    def answer(self, clip: Clip, questions: Sequence[Question]) -> Iterator[Record]:
+        """See `Answerer.answer`. Where there is no memory yet, watching makes it, and the cache of watching answers
+        what a glance can."""
+        model = self.prepare()
+        narrator = self._narrator(model)
+        began = time.perf_counter()
+        watched: list[Watched] = []
+        found = None if self._force else self.rememberer.find(clip, model)
+        if found is None:
+            found = self.rememberer.remember(
+                clip, model, narrator, force=self._force, watch=self._watching(clip, questions, watched)
+            )
+        took = time.perf_counter() - began if found.built else None
+        self._force = False
+        try:
+            for number, question in enumerate(questions):
+                glance = _glance(watched) if self.settings.at is None else None
+                yield self._ask(clip, found, question, glance, narrator, took if number == 0 else None)
+        finally:
+            found.store.close()
+
+    def _narrator(self, model: VideoLM) -> ModelNarrator:
+        from vtc_cli.memory.narrator import ModelNarrator
+
+        pruner = self._runner.methods.get("pruner")
+        method: Any = pruner.method if pruner is not None else None
+        return ModelNarrator(model, pruner=method, pixels=self.settings.pixels, system=self.settings.system)
+
+    def _watching(
+        self, clip: Clip, questions: Sequence[Question], watched: list[Watched]
+    ) -> Callable[[Callable[[Sequence[Frame], Sequence[Unit]], None]], None]:
+        """Watches the video in bounded memory, and shows each unit as it comes."""
+
+        def watch(show: Callable[[Sequence[Frame], Sequence[Unit]], None]) -> None:
+            room = max((self._words(question) for question in questions), default=0)
+            one = self._runner._watch(clip, None, turn_room(2 * room, self.settings), observe=show)
+            if (rest := one.session.unfinished()) is not None:
+                show(rest[0], [rest[1]])
+            watched.append(one)
+
+        return watch
+
+    def _words(self, question: Question) -> int:
+        from vtc_cli.models.contract import Cursor
+
+        model = self.prepare()
+        if question.choices:
+            model.label_ids(list(question.choices))
+        return len(model.question(Cursor(), question.text, question.choices))
+
+    def _ask(
+        self,
+        clip: Clip,
+        found: Remembered,
+        question: Question,
+        glance: Look | None,
+        narrator: ModelNarrator,
+        took: float | None,
+    ) -> Record:
+        from vtc_cli.report.record import build_record
+
+        settings, info = self.settings, narrator.model.info
+        self.events.asking(question)
+        began = time.perf_counter()
+        looking = _Looking(clip, found.store)
+        inquiry = Inquiry(
+            question.text, question.choices, settings.at, settings.max_new_tokens, settings.temperature, settings.seed,
+            glance,
+        )  # fmt: skip
+        recalled = self.rememberer.method.recall(
+            inquiry, Recall(found.store, narrator, again=looking.again, sampled=looking.sampled)
+        )
+        seconds = time.perf_counter() - began
+        self.events.token(recalled.answer)
+        if self._evidence is not None:
+            self._save(clip, recalled, self._evidence)
+        moments = [Evidence((item.t0 + item.t1) / 2) for item in recalled.intervals[:MOMENTS]]
+        given = question.choices is not None
+        outcome = Outcome(
+            recalled.answer,
+            recalled.posterior.shares if given else None,
+            "choices" if given else "stop",
+            moments,
+            (*found.notes, *recalled.notes),
+        )
+        facts = method_facts(self._runner.methods, info)
+        memory = method_facts({"memory": self.rememberer.chosen}, info)
+        return build_record(
+            video=clip.info.source,
+            asked=Asked(question.text, question.choices, question.id),
+            settings=settings.as_dict(),
+            clip=clip.info,
+            model=info,
+            methods=[*(facts if took is not None else [item for item in facts if item.stage == "pruner"]), *memory],
+            outcome=outcome,
+            damage=clip.damage,
+            seconds=Seconds(load=self._load_seconds, watch=took, recall=seconds),
+            reused=took is None,
+            recall={
+                "memory": memory_fingerprint(clip.info),
+                "at": settings.at,
+                "built": took is not None,
+                **_recalled(recalled),
+                "decoded": looking.decoded,
+            },
+        )
+
+    def _save(self, clip: Clip, recalled: Recollection, folder: Path) -> None:
+        """Frames of what the answer rests on, at the video's own size: three of each of the first intervals."""
+        from vtc_cli.memory.jpeg import encode_jpeg
+
+        self._saved += 1
+        stem = re.sub(r"[^\w.-]+", "_", Path(clip.info.source).stem) or "video"
+        times = [
+            round(item.t0 + share * (item.t1 - item.t0), 3)
+            for item in recalled.intervals[:MOMENTS]
+            for share in (0.0, 0.5, 0.95)
+        ]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for frame, at in zip(clip.at(times), times, strict=True):
+                path = folder / f"{stem}-{self._saved:03d}-{at:09.3f}s.jpg"
+                path.write_bytes(encode_jpeg(frame.image))
+        except OSError as error:
+            raise UsageError(
+                f"cannot write the evidence to {folder}: {error.strerror or error}", "name another --evidence"
+            ) from None
+
+
+class _Looking:
+    """The video, for a memory that looks again."""
+
+    def __init__(self, clip: Clip, store: MemoryStore):
+        self._clip = clip
+        self._fps = float(store.get("settings")["fps"])
+        self.decoded = 0
+
+    def again(self, times: Sequence[float]) -> list[Frame]:
+        frames = list(self._clip.at(times))
+        self.decoded += len(frames)
+        return frames
+
+    def sampled(self, start: float, end: float) -> list[Frame]:
+        plan = plan_sampling(self._clip.info, self._fps)
+        slot = max(0.0, (start * plan.fps + 1e-3) // 1 - 1)
+        found = []
+        for frame in replace(plan, start=slot / plan.fps).frames_of(self._clip):
+            if frame.time > end:
+                break
+            if frame.time >= start:
+                found.append(frame)
+        self.decoded += len(found)
+        return found
+
+
+def _glance(watched: Sequence[Watched]) -> Look | None:
+    from vtc_cli.memory.narrator import SessionLook
+
+    return SessionLook(watched[0].session) if watched else None
+
+
+def _recalled(found: Recollection) -> dict[str, Any]:
+    belief = found.posterior
+    return {
+        "stage": found.stage,
+        "stopped": found.stopped,
+        "confidence": round(belief.shares[belief.best], 6),
+        "entropy": round(belief.entropy, 6),
+        "coverage": round(belief.coverage, 6),
+        "supported": found.supported,
+        "intervals": [_interval(item) for item in found.intervals],
+        "trace": [_step(step) for step in found.trace],
+        "calls": found.calls,
+        "visual_tokens": found.visual_tokens,
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "stage": step.stage,
+        "entropy": round(step.posterior.entropy, 6),
+        "coverage": round(step.posterior.coverage, 6),
+        "answers": dict(step.answers),
+        "posterior": {label: round(share, 6) for label, share in step.posterior.shares.items()},
+        "text": step.text,
+        "frames": [round(time, 3) for time in step.frames],
+        "intervals": [_interval(item) for item in step.intervals],
+        "calls": step.calls,
+        "visual_tokens": step.visual_tokens,
+        "note": step.note,
+    }
+
+
+def _interval(item: Interval) -> dict[str, Any]:
+    facts = asdict(item)
+    return {**facts, "t0": round(item.t0, 3), "t1": round(item.t1, 3)}

@@ -1,0 +1,254 @@
+"""Making a video's memory: one pass of decoding and encoding, resumed where it was cut, one process at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from vtc_cli.errors import UsageError, VideoError
+from vtc_cli.jobs.events import Events
+from vtc_cli.jobs.settings import Settings
+from vtc_cli.jobs.setup import default_chunk, frames_ahead
+from vtc_cli.memory.contract import MemoryBuilder, Moment, Narrator
+from vtc_cli.memory.lock import writing
+from vtc_cli.memory.place import path_of
+from vtc_cli.memory.rows import Passage, SubtitleRow
+from vtc_cli.memory.store import MemoryStore, differences
+from vtc_cli.memory.subtitles import Subtitle, digest, find_subtitles
+from vtc_cli.methods.registry import Chosen
+from vtc_cli.methods.stages import VideoMemory
+from vtc_cli.report.units import clock
+from vtc_cli.video.frame import Clip, Frame
+from vtc_cli.video.sampling import SamplingPlan, plan_sampling
+
+if TYPE_CHECKING:
+    from vtc_cli.models.contract import Geometry, Unit, VideoLM
+
+Watch = Callable[[Callable[[Sequence[Frame], Sequence["Unit"]], None]], None]
+"""Watches the whole video, showing what it is given frames and their units, the tail included."""
+
+PERSONAL = frozenset({"model", "dtype", "embedder", "size"})
+"""Of a memory's settings: what another model than the one that made it may differ in and still answer."""
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A memory, open for reading. built: it was made, or finished, now. notes: for whoever reads an answer from it."""
+
+    store: MemoryStore
+    built: bool
+    notes: tuple[str, ...] = ()
+
+
+class Rememberer:
+    """Makes memories with one method and one model.
+
+    chosen: a method of the stage `memory`. settings: `fps`, `pixels`, `subs` and `chunk` count.
+    """
+
+    def __init__(self, chosen: Chosen, settings: Settings, events: Events | None = None):
+        assert isinstance(chosen.method, VideoMemory)
+        self.chosen = chosen
+        self.method: VideoMemory = chosen.method
+        self.settings = settings
+        self.events = events or Events()
+
+    def find(self, clip: Clip, model: VideoLM | None = None) -> Remembered | None:
+        """The complete memory of a video, None where there is none. model: the one that will answer.
+
+        Raises UsageError when it was made with other settings than those asked for; what was not asked for is the
+        memory's own affair.
+        """
+        path = path_of(clip.info)
+        if not path.is_file():
+            return None
+        store = MemoryStore.open(path)
+        try:
+            if not store.complete:
+                store.close()
+                return None
+            kept: Mapping[str, Any] = store.get("settings", {})
+            self._check(clip, kept, self._asked(kept), "ask for the same, or `vtc index --force` makes it anew")
+        except BaseException:
+            store.close()
+            raise
+        notes = []
+        if model is not None and kept.get("model") != model_key(model):
+            notes.append(f"the memory was made by {kept.get('model')}; words were searched, and no vectors of meaning")
+        if (damage := store.get("damage")) is not None:
+            notes.append(f"pictures are missing from {clock(damage['time'])}: {damage['reason']}")
+        return Remembered(store, built=False, notes=tuple(notes))
+
+    def remember(
+        self, clip: Clip, model: VideoLM, narrator: Narrator, *, force: bool = False, watch: Watch | None = None
+    ) -> Remembered:
+        """The memory of a video, made, gone on with, or found complete.
+
+        force: make it anew. watch: how the video is watched when it is watched from its beginning; None encodes it and
+        does no more. Raises VtcError; what has been taken in stays, and the next call goes on from there.
+        """
+        path = path_of(clip.info)
+        source = clip.info.source
+        waiting = partial(self.events.warning, f"another process is remembering {source}; waiting for it")
+        with writing(path.parent, waiting) as waited:
+            subtitles, where = find_subtitles(source, self.settings.subs)
+            wanted = self.content(clip, model, narrator, subtitles)
+            if path.is_file() and (not force or waited):
+                store = MemoryStore.open(path, write=True)
+            else:
+                facts = {"source": source, "created": datetime.now(UTC).isoformat(timespec="seconds")}
+                store = MemoryStore.create(path, wanted, {**facts, "method": self.chosen.name})
+            try:
+                self._check(clip, store.get("settings", {}), wanted, "`vtc index --force` makes it anew")
+                if store.complete:
+                    store.close()
+                    return Remembered(MemoryStore.open(path), built=False)
+                if store.get("embedder") is None:
+                    self._begin(store, narrator, subtitles, where)
+                self._build(clip, model, store, narrator, watch)
+            except BaseException as error:
+                empty = isinstance(error, VideoError) and store.one("SELECT 1 FROM clip") is None
+                store.close()
+                if empty:  # nothing was seen: no memory is left behind that would look like one
+                    path.unlink(missing_ok=True)
+                raise
+            store.close()
+        return Remembered(MemoryStore.open(path), built=True)
+
+    def content(self, clip: Clip, model: VideoLM, narrator: Narrator, subtitles: Sequence[Subtitle]) -> dict[str, Any]:
+        """Everything that decides what is stored, as plain values."""
+        geometry = model.geometry(clip.info.size, self.settings.pixels)
+        return {
+            **self._own(),
+            "subtitles": digest(subtitles),
+            "model": model_key(model),
+            "dtype": model.info.dtype,
+            "embedder": narrator.embedder,
+            "size": list(geometry.size),
+        }
+
+    def _own(self) -> dict[str, Any]:
+        settings = self.settings
+        plain = {"memory": self.chosen.name, "fps": settings.fps, "pixels": settings.pixels, "system": settings.system}
+        return {**plain, **self.method.content()}
+
+    def _asked(self, kept: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings of `kept`, but for what was asked to be different from the defaults."""
+        plain = Settings()
+        usual = {"fps": plain.fps, "pixels": None, "system": None, **type(self.method)().content()}
+        own = {name: value for name, value in self._own().items() if name not in usual or value != usual[name]}
+        return {**kept, **own}
+
+    def _check(self, clip: Clip, kept: Mapping[str, Any], wanted: Mapping[str, Any], hint: str) -> None:
+        if found := differences(kept, wanted):
+            raise UsageError(f"the memory of {clip.info.source} was made differently: {'; '.join(found)}", hint)
+
+    def _begin(self, store: MemoryStore, narrator: Narrator, subtitles: Sequence[Subtitle], where: str | None) -> None:
+        """What is known before the first frame: words that will be said, each known from when it is said."""
+        with store.transaction():
+            for number, item in enumerate(subtitles, 1):
+                store.add(SubtitleRow(number, item.t0, item.t1, item.text))
+                vector = narrator.embed(item.text)
+                store.add(Passage(number, "subtitle", number, item.t0, item.t1, item.t0, item.text, vector))
+            store.set("subtitles", where)
+            store.set("embedder", narrator.embedder)
+
+    def _build(self, clip: Clip, model: VideoLM, store: MemoryStore, narrator: Narrator, watch: Watch | None) -> None:
+        builder = self.method.build(store, narrator)
+        taking = _Taking(builder)
+        plan = plan_sampling(clip.info, self.settings.fps)
+        if builder.resume is None and watch is not None:
+            watch(taking.units)
+        elif builder.resume is None or math.isfinite(builder.resume.again):
+            self._encode(clip, model, plan, taking)
+        if clip.damage is not None:
+            reason = f"{clip.info.source} is damaged at {clock(clip.damage.time)} ({clip.damage.reason})"
+            self.events.warning(f"{reason}; what could be read is remembered")
+            with store.transaction():
+                store.set("damage", {"time": clip.damage.time, "reason": clip.damage.reason})
+        if taking.last is None and builder.resume is None:
+            raise VideoError(f"{clip.info.source}: no decodable frame", "`vtc probe` shows what is in the file")
+        end = (taking.last if taking.last is not None else 0.0) + 1 / plan.fps
+        known = clip.info.duration if clip.damage is None else None
+        builder.finish(max(known, taking.last or 0.0) if known is not None else end)
+        store.finish()
+
+    def _encode(self, clip: Clip, model: VideoLM, plan: SamplingPlan, taking: _Taking) -> None:
+        """Every frame through the vision tower, in the same groups as a session makes of them."""
+        from vtc_cli.video import prefetch
+
+        geometry = model.geometry(clip.info.size, self.settings.pixels)
+        per_unit = model.info.frames_per_unit
+        group = per_unit * (self.settings.chunk or default_chunk(model.info.device))
+        self.events.watching(clip.info.source, clip.info, plan.frames)
+        shrink = partial(model.shrink, geometry=geometry)
+        waiting: list[Frame] = []
+        with prefetch(_from(clip, plan, taking.again), frames_ahead(group, geometry.size), shrink) as ahead:
+            for frame in ahead:
+                waiting.append(frame)
+                self.events.frame(frame.time)
+                if len(waiting) == group:
+                    taking.units(waiting, _encoded(model, geometry, waiting))
+                    waiting = []
+        whole = len(waiting) // per_unit * per_unit
+        for part in (waiting[:whole], waiting[whole:]):
+            if part:
+                taking.units(part, _encoded(model, geometry, part))
+        self.events.watched()
+
+
+class _Taking:
+    """Hands a builder its moments: each frame with the mean of its unit's tokens, those it has seen left out."""
+
+    def __init__(self, builder: MemoryBuilder):
+        self._builder = builder
+        self.again = builder.resume.again if builder.resume is not None else None
+        self.last: float | None = builder.resume.done if builder.resume is not None else None
+
+    def units(self, frames: Sequence[Frame], units: Sequence[Unit]) -> None:
+        import torch
+
+        vectors = []
+        for unit in units:
+            mean = unit.tokens.float().mean(0)
+            vectors.append(torch.nn.functional.normalize(mean, dim=0).cpu().numpy())
+        per_unit = -(-len(frames) // len(units))
+        for place, frame in enumerate(frames):
+            if self.last is not None and frame.time <= self.last:
+                continue
+            self._builder.take(Moment(frame.time, frame.image, vectors[place // per_unit], frames[0].time))
+            self.last = frame.time
+
+
+def model_key(model: VideoLM) -> str:
+    """What names a model's weights."""
+    return f"{model.info.name}@{model.info.revision}"
+
+
+def _encoded(model: VideoLM, geometry: Geometry, frames: Sequence[Frame]) -> list[Unit]:
+    return model.encode(model.prepare(frames, geometry), geometry)
+
+
+def _from(clip: Clip, plan: SamplingPlan, again: float | None) -> Iterator[Frame]:
+    """The frames of a plan from the one at `again` on: the same as if they had been watched from the beginning.
+
+    Frames lie on a grid of due times, so watching begins on that grid, a step early. Where a seek lands elsewhere
+    than watching did, everything is decoded once more.
+    """
+    if again is None:
+        yield from plan.frames_of(clip)
+        return
+    slot = max(0, math.floor(again * plan.fps + 1e-3) - 1)
+    for start in dict.fromkeys((slot / plan.fps, 0.0)):
+        frames = (frame for frame in replace(plan, start=start).frames_of(clip) if frame.time >= again)
+        first = next(frames, None)
+        if first is None or first.time == again or start == 0.0:
+            if first is not None:
+                yield first
+                yield from frames
+            return
+        frames.close()
