@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import os
+import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -133,3 +137,40 @@ def test_what_cannot_be_is_refused(model_class, checkpoint):
     for call in (model.loglikelihood, model.generate_until_multi_round):
         with pytest.raises(UsageError, match="vtc"):
             call([])
+
+
+@pytest.mark.slow
+def test_its_own_evaluator_runs_a_task_with_it(checkpoint, tmp_path):
+    """Where lmms-eval is installed; it wants an older libav binding and torchvision, so this project does not."""
+    if importlib.util.find_spec("lmms_eval") is None:
+        pytest.skip("lmms-eval is not installed")
+    clip = str(write_clip(tmp_path / "clip.mp4"))
+    rows = [{"video": clip, "question": question, "answer": "red"} for question in ("What?", "Why?")]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "utils.py").write_text(
+        "def visual(doc):\n    return [doc['video']]\n\n\n"
+        "def text(doc, lmms_eval_specific_kwargs=None):\n    return doc['question']\n"
+    )
+    (tmp_path / "made.yaml").write_text(
+        f"task: made\ndataset_path: json\ndataset_kwargs:\n  data_files: {tmp_path / 'rows.jsonl'}\n"
+        "test_split: train\noutput_type: generate_until\ndoc_to_visual: !function utils.visual\n"
+        "doc_to_text: !function utils.text\ndoc_to_target: answer\n"
+        "generation_kwargs:\n  max_new_tokens: 3\n  temperature: 0\n  do_sample: false\n"
+        "metric_list:\n  - metric: exact_match\n    aggregation: mean\n    higher_is_better: true\n"
+        "metadata:\n  - version: 0.0\n"
+    )
+    arguments = f'pretrained={checkpoint},method="random:retain=1/2,seed=3+window",pixels=1024,device=cpu'
+    words = ["--model", "vtc", "--model_args", arguments, "--tasks", "made", "--batch_size", "1"]
+    words += ["--include_path", str(tmp_path), "--output_path", str(tmp_path / "out"), "--log_samples"]
+    done = subprocess.run(
+        [sys.executable, "-m", "lmms_eval", *words],
+        env={**os.environ, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    (results,) = (tmp_path / "out").rglob("*_results.json")
+    assert "exact_match,none" in json.loads(results.read_text())["results"]["made"]
+    (samples,) = (tmp_path / "out").rglob("*_samples_made.jsonl")
+    assert len(samples.read_text().splitlines()) == 2
