@@ -12,7 +12,7 @@ from vtc_cli.cli.help import Command
 
 SUITE = "Questions"
 KEPT = (
-    *("model", "revision", "device", "dtype", "attention", "trust_remote_code"),
+    *("model", "revision", "device", "dtype", "attention", "quantize", "adapter", "trust_remote_code"),
     *("fps", "max_frames", "pixels", "budget", "chunk", "max_new_tokens"),
 )
 
@@ -119,6 +119,8 @@ def bench(
     device: options.Device = None,
     dtype: options.Dtype = None,
     attention: options.Attention = None,
+    quantize: options.Quantize = None,
+    adapter: options.Adapter = None,
     trust_remote_code: options.TrustRemoteCode = None,
     fps: options.Fps = None,
     max_frames: options.MaxFrames = None,

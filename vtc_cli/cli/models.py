@@ -172,6 +172,8 @@ def check(
     device: options.Device = None,
     dtype: options.Dtype = None,
     attention: options.Attention = None,
+    quantize: options.Quantize = None,
+    adapter: options.Adapter = None,
     trust_remote_code: options.TrustRemoteCode = None,
     json: Json = False,
 ) -> None:

@@ -38,6 +38,18 @@ Attention = Annotated[
         metavar="KERNEL", rich_help_panel=MODEL, help="auto, sdpa, eager or flash_attention_2.  [default: auto]"
     ),
 ]
+Quantize = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND",
+        rich_help_panel=MODEL,
+        help="Weights of the decoder in fewer bits: int8 or int4.  [default: as published]",
+    ),
+]
+Adapter = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", rich_help_panel=MODEL, help="LoRA adapter to fold in: folder or Hub id."),
+]
 TrustRemoteCode = Annotated[
     bool | None,
     typer.Option("--trust-remote-code", rich_help_panel=MODEL, help="Run Python code that comes with the model."),

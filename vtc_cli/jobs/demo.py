@@ -10,7 +10,10 @@ from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.settings import Settings
 
 SKILLS = ("count", "colour", "motion")
-KEPT = ("model", "revision", "device", "dtype", "attention", "trust_remote_code", "method", "budget", "chunk")
+KEPT = (
+    *("model", "revision", "device", "dtype", "attention", "quantize", "adapter", "trust_remote_code"),
+    *("method", "budget", "chunk"),
+)
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,23 @@ if TYPE_CHECKING:
 
 def place(settings: Settings, name_reason: str) -> tuple[Placement, int]:
     """Where and how the model of `settings` would be loaded, and how many parameters it has. Raises VtcError."""
-    from vtc_cli.models.device import Placement, available_memory, pick_attention, pick_device, pick_dtype
+    from vtc_cli.models.device import (
+        Placement,
+        available_memory,
+        check_attention,
+        pick_attention,
+        pick_device,
+        pick_dtype,
+    )
+    from vtc_cli.models.quantise import pick_quantisation
 
     facts = find_facts(settings.model, settings.revision)
     device, device_reason = pick_device(settings.device)
     dtype, dtype_reason = pick_dtype(settings.dtype, device, facts.parameters, available_memory(device))
     kernel = pick_attention(settings.attention)
-    return Placement(device, device_reason, dtype, dtype_reason, kernel, name_reason), facts.parameters
+    check_attention(kernel, device)
+    small = pick_quantisation(settings.quantize, device)
+    return Placement(device, device_reason, dtype, dtype_reason, kernel, name_reason, small), facts.parameters
 
 
 def draw(settings: Settings, name_reason: str) -> Sketch:

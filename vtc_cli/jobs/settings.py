@@ -116,6 +116,8 @@ class Settings:
     device: str = _setting("auto", _text, "auto, cpu, cuda, cuda:1 or mps")
     dtype: str = _setting("auto", _text, "auto, float32, bfloat16 or float16")
     attention: str = _setting("auto", _text, "attention kernel: auto, sdpa, eager, flash_attention_2")
+    quantize: str | None = _setting(None, _text, "weights in fewer bits: int8 or int4")
+    adapter: str | None = _setting(None, _text, "LoRA adapter: folder or Hub id")
     trust_remote_code: bool = _setting(False, parse_flag, "run code that comes with the model")
     method: tuple[str, ...] = _setting((), _methods, "compression methods, NAME[:key=value,...]")
     reader: str = _setting("auto", _text, "video reader: auto, pyav, decord, torchcodec, frames, opencv")

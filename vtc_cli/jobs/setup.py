@@ -113,6 +113,8 @@ def load_for(settings: Settings, name_reason: str) -> VideoLM:
         dtype=settings.dtype,
         attention=settings.attention,
         trust_remote_code=settings.trust_remote_code,
+        quantize=settings.quantize,
+        adapter=settings.adapter,
         name_reason=name_reason,
     )
 

@@ -18,6 +18,7 @@ from vtc_cli.models.contract import Geometry, ModelInfo, Prepared, TowerDims, Un
 from vtc_cli.models.masks import refuse_wrong_masks
 from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.prompt import Prompt
+from vtc_cli.models.quantise import check_quantisable
 from vtc_cli.models.rotary import Rotation, rotation_of
 from vtc_cli.models.shape import info_of
 
@@ -69,17 +70,20 @@ class Adapter(VideoLM):
         is built in a way this adapter does not run; both before its weights are read, where its settings tell."""
         config = configuration(folder, name)
         cls.check(config, name)
+        if placement.quantisation is not None:
+            check_quantisable(config, name)
         preprocessor = Preprocessor.read(folder, cls.preprocessing(config))
         cls.check_pictures(config, preprocessor, name)
         checkpoint = Checkpoint.read(
             folder,
             placement,
-            cls.ARCHITECTURE,
+            cls.architecture(config),
             preprocessor,
             name=name,
             revision=revision,
             trust_remote_code=trust_remote_code,
             prompt=cls.prompt,
+            decoder=cls.DECODER,
         )
         return cls(checkpoint)
 
@@ -119,7 +123,20 @@ class Adapter(VideoLM):
         """
         cls.check(config, facts["name"])
         tower, frames = cls.tower_dims(config), cls.frames_per_unit(config)
-        return info_of(config, placement, family=cls.FAMILY, tower=tower, frames_per_unit=frames, **facts)
+        return info_of(
+            config,
+            placement,
+            family=cls.FAMILY,
+            architecture=cls.architecture(config),
+            tower=tower,
+            frames_per_unit=frames,
+            **facts,
+        )
+
+    @classmethod
+    def architecture(cls, config: Any) -> str:
+        """The model's class in transformers."""
+        return cls.ARCHITECTURE
 
     @classmethod
     def around_unit(cls, prompt: Prompt, first: float, last: float) -> int:

@@ -8,13 +8,16 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vtc_cli.errors import MachineError
 from vtc_cli.models.device import Placement
+from vtc_cli.models.lora import fold
 from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.prompt import Prompt
+from vtc_cli.models.quantise import loading_options, stored_bytes
 from vtc_cli.models.quiet import quiet
 
 if TYPE_CHECKING:
@@ -48,9 +51,10 @@ class Checkpoint:
         revision: str | None = None,
         trust_remote_code: bool = False,
         prompt: Callable[[PreTrainedTokenizerBase, Path], Prompt] = Prompt,
+        decoder: str = "language_model",
     ) -> Checkpoint:
         """Read a folder. architecture: the model's class in transformers. preprocessor: how its pictures are made.
-        prompt: how the family reads the words around a video.
+        prompt: how the family reads the words around a video. decoder: its name inside the model.
 
         Raises MachineError: the class cannot be imported, a file is missing or damaged, the weights are not those the
         config asks for, or the attention kernel is not installed.
@@ -58,19 +62,26 @@ class Checkpoint:
         model_class = _architecture(architecture)
         with quiet():
             tokenizer = read_tokenizer(folder, name, trust_remote_code)
-            model = _model(model_class, folder, placement, name)
-        model.requires_grad_(False).eval().to(placement.device)
+            model = _model(model_class, folder, placement, name, decoder)
+            if placement.lora is not None:
+                model = fold(model, placement.lora, name)
+        model.requires_grad_(False).eval()
+        if placement.quantisation is None:  # else it is where it belongs, and cannot be moved
+            model.to(placement.device)
         return Checkpoint(model, tokenizer, preprocessor, prompt(tokenizer, folder), placement, name, revision)
 
     @property
     def parameters(self) -> int:
         """How many values the weights hold; shared ones count once."""
-        return sum(value.numel() for value in self.model.parameters())
+        shapes = (
+            getattr(getattr(value, "quant_state", None), "shape", value.shape) for value in self.model.parameters()
+        )
+        return sum(prod(shape) for shape in shapes)
 
     @property
     def weight_bytes(self) -> int:
         """Bytes of all weights as loaded; shared ones count once."""
-        return sum(value.nbytes for value in self.model.parameters())
+        return sum(stored_bytes(value) for value in self.model.parameters())
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -139,17 +150,20 @@ _VOCABULARIES = ("tokenizer.json", "vocab.json", "tokenizer.model", "*.tiktoken"
 """Files of which every tokenizer has at least one."""
 
 
-def _model(model_class: Any, folder: Path, placement: Placement, name: str) -> Any:
+def _model(model_class: Any, folder: Path, placement: Placement, name: str, decoder: str) -> Any:
     import torch
     from safetensors import SafetensorError
 
+    dtype = getattr(torch, placement.dtype)
+    small = loading_options(placement.quantisation, decoder, dtype, placement.device)
     try:
         model, report = model_class.from_pretrained(
             folder,
-            dtype=getattr(torch, placement.dtype),
+            dtype=dtype,
             attn_implementation=placement.attention,
             use_safetensors=True,
             output_loading_info=True,
+            **small,
         )
     except ImportError as error:
         raise MachineError(

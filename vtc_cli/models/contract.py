@@ -117,6 +117,8 @@ class ModelInfo:
     name: hub id, folder, or `tiny`. revision: commit or content digest, None if unknown.
     name_reason, device_reason, dtype_reason: why, one phrase each, shown in reports; `as asked` where the user said so.
     parameters: count. weight_bytes: bytes of all parameters as loaded.
+    architecture: its class in transformers. quantisation: how the decoder's weights were made small, `int8 with
+    torchao`, None where they were not. adapter: the LoRA adapter folded into them.
     """
 
     name: str
@@ -135,6 +137,9 @@ class ModelInfo:
     tower: TowerDims
     decoder: DecoderDims
     kv_bytes_per_token: int
+    architecture: str | None = None
+    quantisation: str | None = None
+    adapter: str | None = None
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.models.weights import DTYPE_BYTES
+
+if TYPE_CHECKING:
+    from vtc_cli.models.lora import Lora
 
 ATTENTIONS = ("sdpa", "eager", "flash_attention_2")
 AS_ASKED = "as asked"  # the reason of what the user named
@@ -19,7 +24,8 @@ SMALL = 200_000_000  # parameters up to which fp32 costs nothing worth saving
 class Placement:
     """A decision: which model runs on which device, in which number format, with which attention kernel.
 
-    Reasons are one phrase each. name_reason: why this model.
+    Reasons are one phrase each. name_reason: why this model. quantisation: as `pick_quantisation` gives it.
+    lora: the adapter to fold in.
     """
 
     device: str
@@ -28,6 +34,8 @@ class Placement:
     dtype_reason: str
     attention: str = "sdpa"
     name_reason: str = AS_ASKED
+    quantisation: str | None = None
+    lora: Lora | None = None
 
 
 def pick_device(device: str = "auto") -> tuple[str, str]:
@@ -102,6 +110,24 @@ def pick_attention(attention: str = "auto") -> str:
     if attention not in ATTENTIONS:
         raise UsageError(f"unknown attention {attention!r}.", f"Choose from auto, {', '.join(ATTENTIONS)}.")
     return attention
+
+
+def check_attention(attention: str, device: str) -> None:
+    """Raise MachineError, with the reason, for a kernel that `device` or this installation does not have."""
+    if attention != "flash_attention_2":
+        return
+    if not device.startswith("cuda"):
+        raise MachineError(f"flash_attention_2 runs on CUDA devices only, not on {device}.", "Use --attention sdpa.")
+    if importlib.util.find_spec("flash_attn") is None:
+        raise MachineError(
+            "flash_attention_2 needs the package flash-attn, which is not installed.",
+            "Use --attention sdpa, or `pip install flash-attn --no-build-isolation`.",
+        )
+    import torch
+
+    if torch.cuda.get_device_capability(device) < (8, 0):
+        name = torch.cuda.get_device_name(device)
+        raise MachineError(f"flash_attention_2 needs an Ampere GPU; this is a {name}.", "Use --attention sdpa.")
 
 
 @cache

@@ -8,8 +8,18 @@ from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.models.auto import choose_here
 from vtc_cli.models.catalog import RECOMMENDED
 from vtc_cli.models.contract import VideoLM
-from vtc_cli.models.device import AS_ASKED, Placement, available_memory, pick_attention, pick_device, pick_dtype
+from vtc_cli.models.device import (
+    AS_ASKED,
+    Placement,
+    available_memory,
+    check_attention,
+    pick_attention,
+    pick_device,
+    pick_dtype,
+)
 from vtc_cli.models.hub import Source, locate
+from vtc_cli.models.lora import find_lora
+from vtc_cli.models.quantise import BITS, pick_quantisation
 from vtc_cli.models.registry import AUTO, TINY, Family, family_of
 from vtc_cli.models.weights import StoredWeights, stored_weights
 
@@ -22,6 +32,8 @@ def load_model(
     dtype: str = "auto",
     attention: str = "auto",
     trust_remote_code: bool = False,
+    quantize: str | None = None,
+    adapter: str | None = None,
     name_reason: str = AS_ASKED,
 ) -> VideoLM:
     """Load a video-language model.
@@ -31,6 +43,8 @@ def load_model(
     device: auto, cpu, cuda, cuda:<n>, mps. dtype: auto, float32, bfloat16, float16.
     attention: auto (sdpa), sdpa, eager, flash_attention_2.
     trust_remote_code: let a tokenizer bring its own code. Model code never comes from a checkpoint.
+    quantize: int8 or int4: the decoder's linear layers in so many bits, by bitsandbytes (CUDA) or torchao (CPU).
+    adapter: folder or hub id of a LoRA adapter, folded into the weights.
     name_reason: why this model, one phrase for the record, where the caller chose it for the user.
 
     Raises UsageError for an unknown name, family or value; MachineError when the model is neither here nor reachable,
@@ -38,6 +52,14 @@ def load_model(
     """
     kernel = pick_attention(attention)
     place, place_reason = pick_device(device)
+    check_attention(kernel, place)
+    small = pick_quantisation(quantize, place)
+    lora = None if adapter is None else find_lora(adapter)
+    if small and lora:
+        raise UsageError(
+            "--quantize and --adapter exclude each other: an adapter is folded into weights, which rounds them again.",
+            "Leave one out, or save the folded model once and quantise that.",
+        )
     if name == AUTO:
         if revision is not None:
             raise UsageError("--revision needs a model to belong to; auto chooses one.", "Name the model too.")
@@ -48,13 +70,13 @@ def load_model(
     weights = stored_weights(source.folder)
     memory = available_memory(place)
     kind, kind_reason = pick_dtype(dtype, place, weights.parameters, memory)
-    check_fits(source, weights, kind, place, memory)
+    check_fits(source, weights, kind, place, memory, quantize)
     loaded = (
         families[0]
         .load_adapter()
         .load(
             source.folder,
-            Placement(place, place_reason, kind, kind_reason, kernel, name_reason),
+            Placement(place, place_reason, kind, kind_reason, kernel, name_reason, small, lora),
             name=source.name,
             revision=source.revision,
             trust_remote_code=trust_remote_code,
@@ -63,17 +85,20 @@ def load_model(
     return cast("VideoLM", loaded)
 
 
-def check_fits(source: Source, weights: StoredWeights, dtype: str, device: str, available: int) -> None:
+def check_fits(
+    source: Source, weights: StoredWeights, dtype: str, device: str, available: int, quantize: str | None = None
+) -> None:
     """Raise MachineError, with the arithmetic, when the weights alone exceed the free memory of `device`."""
-    needed = weights.bytes_as(dtype)
+    needed = weights.bytes_as(dtype, BITS[quantize] if quantize else None)
     if needed <= available:
         return
     smaller = [facts.id for facts in RECOMMENDED if facts.weight_bytes("bfloat16") < min(available, needed)]
     ways = [f"--dtype bfloat16 ({weights.bytes_as('bfloat16') / 1e9:.1f} GB)"] if dtype == "float32" else []
+    ways += [] if quantize else [f"--quantize int8 ({weights.bytes_as('bfloat16', 8) / 1e9:.1f} GB)"]
     ways += [f"--model {smaller[-1]}"] if smaller else []
     raise MachineError(
         f"{source.name} does not fit: {weights.parameters / 1e9:.2f} B parameters x "
-        f"{weights.bytes_as(dtype) // max(1, weights.parameters)} bytes ({dtype}) = {needed / 1e9:.1f} GB, "
+        f"{needed / max(1, weights.parameters):.3g} bytes ({quantize or dtype}) = {needed / 1e9:.1f} GB, "
         f"and {available / 1e9:.1f} GB are available on {device}.",
         "Try " + ", ".join([*ways, f"--model {TINY}"]) + ".",
     )

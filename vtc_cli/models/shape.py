@@ -17,6 +17,7 @@ def info_of(
     *,
     name: str,
     family: str,
+    architecture: str,
     revision: str | None,
     parameters: int,
     weight_bytes: int,
@@ -63,6 +64,9 @@ def info_of(
         frames_per_unit=frames_per_unit,
         tower=tower,
         decoder=decoder,
+        architecture=architecture,
+        quantisation=placement.quantisation,
+        adapter=None if placement.lora is None else placement.lora.name,
         kv_bytes_per_token=2 * decoder.cached * decoder.kv_heads * decoder.head_dim * DTYPE_BYTES[placement.dtype],
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from vtc_cli.errors import MachineError
 from vtc_cli.models.adapter import Adapter
 from vtc_cli.models.catalog import read_config
 from vtc_cli.models.checkpoint import configuration, read_tokenizer
@@ -13,9 +14,10 @@ from vtc_cli.models.contract import Geometry, ModelInfo
 from vtc_cli.models.device import Placement
 from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.prompt import Prompt, multiple_choice
+from vtc_cli.models.quantise import BITS
 from vtc_cli.models.quiet import quiet
 from vtc_cli.models.registry import family_of
-from vtc_cli.models.weights import DTYPE_BYTES
+from vtc_cli.models.weights import DTYPE_BYTES, stored_weights
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,19 @@ def outline(folder: Path, placement: Placement, name: str, parameters: int) -> O
         name=name,
         revision=None,
         parameters=parameters,
-        weight_bytes=parameters * DTYPE_BYTES[placement.dtype],
+        weight_bytes=_bytes(folder, placement, parameters),
     )
     return Outline(info, Preprocessor.read(folder, adapter.preprocessing(config)), adapter)
+
+
+def _bytes(folder: Path, placement: Placement, parameters: int) -> int:
+    """Of the weights as they would be loaded; where only their number is known, as if none were made small."""
+    if placement.quantisation is not None:
+        try:
+            return stored_weights(folder).bytes_as(placement.dtype, BITS[placement.quantisation.split()[0]])
+        except MachineError:
+            pass
+    return parameters * DTYPE_BYTES[placement.dtype]
 
 
 def sketch(folder: Path, placement: Placement, name: str, parameters: int) -> Sketch:

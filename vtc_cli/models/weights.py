@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,44 +15,52 @@ from vtc_cli.errors import MachineError
 
 DTYPE_BYTES: Mapping[str, int] = {"float32": 4, "bfloat16": 2, "float16": 2}
 _FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+_DECODER = re.compile(r"(?<!encoder)\.layers\.\d+\.(?!.*(?:visual|vision))|^model\.layers\.")
 _HEADER_LIMIT = 100_000_000  # the format's own limit
 _INDEX = "model.safetensors.index.json"
 
 
 @dataclass(frozen=True)
 class StoredWeights:
-    """The safetensors files of a folder. parameters: number of values. bytes: on disk. dtype: the most common."""
+    """The safetensors files of a folder. parameters: number of values. bytes: on disk. dtype: the most common.
+
+    linear: values in the decoder's linear layers, which quantising makes small.
+    """
 
     files: tuple[Path, ...]
     parameters: int
     bytes: int
     dtype: str
     other_bytes: int = 0
+    linear: int = 0
 
-    def bytes_as(self, dtype: str) -> int:
-        """Bytes in memory when floating-point tensors are held as `dtype`."""
-        return (self.parameters * DTYPE_BYTES[dtype]) + self.other_bytes
+    def bytes_as(self, dtype: str, bits: int | None = None) -> int:
+        """Bytes in memory when floating-point tensors are held as `dtype`, the decoder's linear layers in `bits`."""
+        linear = 0 if bits is None else self.linear
+        return (self.parameters - linear) * DTYPE_BYTES[dtype] + linear * (bits or 0) // 8 + self.other_bytes
 
 
 def stored_weights(folder: Path) -> StoredWeights:
     """Read the headers. Raises MachineError when weights are missing, cut short, or only in pickle form."""
     files = _weight_files(folder)
     count: dict[str, int] = {}
-    other = 0
+    other = linear = 0
     total = 0
     for path in files:
-        for entry in read_header(path).values():
+        for name, entry in read_header(path).items():
             first, last = entry["data_offsets"]
             total += last - first
             if entry["dtype"] in _FLOATS:
-                count[entry["dtype"]] = count.get(entry["dtype"], 0) + prod(entry["shape"])
+                values = prod(entry["shape"])
+                count[entry["dtype"]] = count.get(entry["dtype"], 0) + values
+                linear += values if len(entry["shape"]) == 2 and _DECODER.search(name) else 0
             else:
                 other += last - first
     if not count:
         raise MachineError(f"{folder} holds no floating-point weights.", "Download the checkpoint again.")
     names = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
     common = max(count, key=lambda kind: count[kind])
-    return StoredWeights(files, sum(count.values()), total, names[common], other)
+    return StoredWeights(files, sum(count.values()), total, names[common], other, linear)
 
 
 def read_header(path: Path) -> dict[str, dict[str, Any]]:

@@ -107,6 +107,7 @@ def _model(record: Mapping[str, Any]) -> Lines:
     return [
         [f"{model['name']}{revision}", f"{_parameters(model['parameters'])} parameters", model["attention"]],
         [chosen],
+        [model.get("quantisation") or "", f"with adapter {model['adapter']}" if model.get("adapter") else ""],
         [f"{model['device']} ({model['device_reason']})", f"{model['dtype']} ({model['dtype_reason']})", threads],
     ]
 
