@@ -1,6 +1,7 @@
 """The folder of an inspection: a page that holds everything, each picture as PNG, and the numbers as JSON.
 
-What a stage has to show is one entry of `SECTIONS`: from what was seen to figures of the page and files beside it.
+What a stage has to show besides frames is one entry of `SECTIONS`: a heading, and a function from what was seen to
+figures, which come into the page and stand beside it as files. A section without figures is not there.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def cache_figures(seen: Inspected) -> list[Figure]:
     return found
 
 
-SECTIONS: dict[str, Callable[[Inspected], list[Figure]]] = {"cache": cache_figures}
+SECTIONS: dict[str, Callable[[Inspected], list[Figure]]] = {"The cache": cache_figures}
 
 
 def check_folder(folder: Path) -> None:
@@ -105,7 +106,7 @@ def write_folder(folder: Path, seen: Inspected) -> tuple[Path, ...]:
         about_frames="As the model sees them. Clear: kept. Dimmed: dropped before the language model.",
         frames=frames,
         facts=seen.facts,
-        **figures,
+        sections=[(name, section) for name, section in figures.items() if section],
     )
     numbers = json.dumps(as_json(seen, [PAGE, NUMBERS, *files]), ensure_ascii=False, indent=1)
     files |= {NUMBERS: numbers.encode("utf-8", "replace"), PAGE: page.encode("utf-8", "replace")}

@@ -120,9 +120,9 @@ def draw_timelines(name: str, lines: Sequence[Timeline]) -> str:
             if line.shares:
                 axes.stairs(line.shares, line.edges, color=colour(line.run - 1), fill=True, alpha=0.35, linewidth=0)
                 axes.stairs(line.shares, line.edges, color=colour(line.run - 1), linewidth=1.3, baseline=None)
-            for right, shade in ((False, colour(1)), (None, FORE), (True, FORE)):
+            for right, shade in ((True, FORE), (None, FORE), (False, colour(1))):
                 times = [moment.time for moment in line.moments if moment.right is right]
-                axes.plot(times, [1.14] * len(times), "v", color=shade, markersize=5, alpha=0.75, linestyle="none")
+                axes.plot(times, [1.14] * len(times), "v", color=shade, markersize=5, alpha=0.85, linestyle="none")
             axes.set_ylim(0, 1.28)
             axes.set_yticks([0, 0.5, 1])
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vtc_cli.report.page.reading import Record
-from vtc_cli.report.page.runs import Run
+from vtc_cli.report.page.runs import Run, video_of
 
 # Order of the stages as an answer goes through them; the first five are per watching, the others per question.
 STAGES = ("decode", "preprocess", "vision", "method", "prefill", "first_token", "generate")
@@ -157,7 +157,7 @@ def timelines(runs: Sequence[Run]) -> list[Timeline]:
         moments = tuple(
             Moment(item["time"], item["score"], line["question"], line["right"])
             for line in run.lines
-            if line["record"] in run.about(watch)
+            if video_of(line["record"]) == video_of(watch)
             for item in line["record"]["evidence"] or ()
         )
         tokens = watch["tokens"] or {}

@@ -50,10 +50,6 @@ class Run:
         known = [record for record in self.records if record["timeline"] and record["timeline"].get("time")]
         return max(known, key=lambda record: record["timeline"]["time"][-1], default=None)
 
-    def about(self, watch: Record) -> list[Record]:
-        """Its answers about the video of `watch`."""
-        return [record for record in self.records if video_of(record) == video_of(watch)]
-
 
 def runs_of(sources: Sequence[Source]) -> list[Run]:
     """Every run of the files, in their order: rows of comparisons, and answers by file and settings."""

@@ -146,8 +146,8 @@ def _scored(run: Run) -> list[str]:
 def _skill(score: Mapping[str, Any] | None) -> Cell:
     if score is None:
         return {"text": "", "title": ""}
-    title = f"{score['right']} of {score['n']}, 95 %: {100 * score['low']:.1f}–{100 * score['high']:.1f}"
-    return {"text": f"{score['accuracy']:.0%}", "title": title}
+    title = f"95 %: {100 * score['low']:.1f}–{100 * score['high']:.1f}"
+    return {"text": f"{score['accuracy']:.0%} of {count(score['n'])}", "title": title}
 
 
 def _cell(name: str, text: str, style: str = "", value: Any = None) -> Cell:
