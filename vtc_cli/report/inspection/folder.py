@@ -43,7 +43,7 @@ class Figure:
 def cache_figures(seen: Inspected) -> list[Figure]:
     """Which moments each layer holds, and how that came about."""
     cache = seen.cache
-    policy = f"{cache.policy} dropped {count(cache.evicted)} entries" if cache.evicted else "Nothing was dropped"
+    policy = f"The cache policy, {cache.policy}, dropped {count(cache.evicted) if cache.evicted else 'no'} entries"
     tall = height_of(cache)
     found = [
         Figure(
