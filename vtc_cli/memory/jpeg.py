@@ -34,6 +34,7 @@ def decode_jpeg(data: bytes) -> Tensor:
     import av
 
     codec = av.CodecContext.create("mjpeg", "r")
+    codec.thread_count = 1
     try:
         pictures = [*codec.decode(av.Packet(data)), *codec.decode(None)]
     except av.error.FFmpegError:

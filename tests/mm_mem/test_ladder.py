@@ -1,0 +1,173 @@
+"""How deep a search goes, what it costs, and which stage answers."""
+
+from __future__ import annotations
+
+from math import log
+
+import numpy as np
+import pytest
+
+from tests.mm_mem.asking import CHOICES, Film, Seer, ask, spread, unsure
+from tests.mm_mem.fakes import Narration, built, scenes, texture
+from vtc_cli import UsageError
+from vtc_cli.memory import MemoryStore
+
+PLAIN = {"both_orders": False}
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[np.ndarray]:
+    return list(scenes(*[(texture(place), 15) for place in range(8)]))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory, pictures):
+    with built(tmp_path_factory.mktemp("ladder") / "i", pictures, narration=Seer(range(8))) as store:
+        yield store
+
+
+@pytest.fixture
+def film(pictures) -> Film:
+    return Film(pictures)
+
+
+def stages(found) -> list[str]:
+    return [step.stage for step in found.trace]
+
+
+def test_it_stops_where_it_is_sure(store, film) -> None:
+    found = ask(store, film, unsure(1.2, 0.9, 0.3), "which one?", CHOICES, **PLAIN)
+    assert stages(found) == ["S0", "S1", "S2"]
+    assert (found.stage, found.stopped, found.label) == ("S2", "confident", "A")
+    assert found.posterior.entropy == pytest.approx(0.3, abs=1e-6)
+    assert film.decoded == 0
+
+
+def test_unsure_to_the_end_it_answers_from_the_pixels(store, film) -> None:
+    found = ask(store, film, unsure(1.2, 1.2, 1.2, 1.2), "which one?", CHOICES, **PLAIN)
+    assert stages(found) == ["S0", "S1", "S2", "S3"]
+    assert (found.stage, found.stopped) == ("S3", "bottom")
+    assert film.decoded > 0
+    assert found.trace[-1].frames[0] % 1 != 0  # decoded again, closer than once a second
+
+
+def test_sure_at_a_glance(store, film) -> None:
+    found = ask(store, film, unsure(0.1), "which one?", CHOICES, **PLAIN)
+    assert stages(found) == ["S0"]
+    assert film.decoded == 0
+
+
+def test_little_mass_on_labels_is_never_sure(store, film) -> None:
+    found = ask(store, film, unsure(0.6, (0.3, 0.1), 0.55, 0.58), "which one?", CHOICES, **PLAIN)
+    assert len(found.trace) == 4
+    assert found.stopped == "bottom"
+    assert found.stage == "S3"  # 0.58 is not clearly worse than 0.55
+
+
+def test_a_clearly_surer_stage_answers_instead_of_the_last(store, film) -> None:
+    found = ask(store, film, unsure(1.3, 0.7, 1.2, 1.1), "which one?", CHOICES, **PLAIN)
+    assert found.stage == "S1"
+    found = ask(store, film, unsure(1.3, 0.7, 1.2, 0.85), "which one?", CHOICES, **PLAIN)
+    assert found.stage == "S3"
+
+
+def test_a_search_that_may_not_go_down_decodes_nothing(store, film) -> None:
+    found = ask(store, film, unsure(1.2, 1.2), "which one?", CHOICES, last="S1", **PLAIN)
+    assert stages(found) == ["S0", "S1"]
+    assert film.decoded == 0
+
+
+def test_one_look_is_one_look(store, film) -> None:
+    narration = unsure(1.2)
+    found = ask(store, film, narration, "which one?", CHOICES, calls=1, **PLAIN)
+    assert len(narration.looked) == found.calls == 1
+    assert found.stopped == "calls"
+    assert "budget" in found.notes[0]
+
+
+@pytest.mark.parametrize("calls", [2, 3, 5, 8, 12])
+def test_looks_stay_within_their_budget(store, film, calls: int) -> None:
+    narration = unsure(*[1.3] * 4)
+    found = ask(store, film, narration, "which one?", CHOICES, calls=calls, **PLAIN)
+    assert len(narration.looked) == found.calls <= calls
+
+
+@pytest.mark.parametrize("tokens", [4, 40, 100, 200])
+def test_visual_tokens_stay_within_their_budget(store, film, tokens: int) -> None:
+    narration = unsure(*[1.3] * 4)
+    found = ask(store, film, narration, "which one?", CHOICES, visual_tokens=tokens, **PLAIN)
+    spent = sum(4 * len(times) for times, _ in narration.looked)
+    assert found.visual_tokens == spent
+    first = 4 * len(narration.looked[0][0])  # how large a frame is, is known after the first look
+    assert spent <= max(tokens, first)
+
+
+def test_the_habit_for_a_letter_cancels_out(store, film) -> None:
+    def biased(prompt, choices, frames):
+        habits = dict(zip(choices, (-0.5, -1.0, -1.5, -2.0), strict=False))
+        taste = {"one": -3.0, "two": -2.9, "three": -4.0, "four": -4.5}
+        return {label: habits[label] + taste.get(text, 0.0) for label, text in choices.items()}
+
+    def shares(choices):
+        found = ask(store, film, Narration(weigh=biased), "which one?", choices, last="S0")
+        return {choices[label]: share for label, share in found.posterior.shares.items()}
+
+    plain = shares(CHOICES)
+    turned = shares({"A": "three", "B": "one", "C": "four", "D": "two"})
+    assert plain == pytest.approx(turned)
+    assert max(plain, key=lambda text: plain[text]) == "two"
+    once = ask(store, film, Narration(weigh=biased), "which one?", CHOICES, last="S0", both_orders=False)
+    assert once.label == "A"
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 8])
+def test_any_number_of_options(store, film, count: int) -> None:
+    choices = {letter: f"option {letter}" for letter in "ABCDEFGH"[:count]}
+    found = ask(store, film, Narration(), "which one?", choices, last="S0")
+    assert set(found.posterior.shares) == set(choices)
+    assert found.posterior.entropy == pytest.approx(log(count))
+
+
+def test_one_candidate_is_no_certainty(store, film) -> None:
+    narration = Narration(
+        write=lambda prompt, frames: "a dog",
+        weigh=lambda prompt, choices, frames: (
+            spread(1.0, list(choices)) if len(choices) > 2 else spread(0.65, list(choices))
+        ),
+    )
+    found = ask(store, film, narration, "what is it?", last="S0", both_orders=False)
+    assert list(found.trace[0].answers.values()) == ["a dog", "not shown in the video"]
+    assert found.posterior.entropy == pytest.approx(0.65, abs=1e-6)
+
+
+def test_candidates_are_told_apart_by_their_words_and_capped(store, film) -> None:
+    said = iter(["A red ball.", "the red ball", "dog", "cat", "owl", "emu", "bee", "fly", "ant"])
+    narration = Narration(
+        write=lambda prompt, frames: next(said), weigh=lambda prompt, choices, frames: spread(1.0, list(choices))
+    )
+    found = ask(store, film, narration, "what is it?")
+    assert list(found.trace[0].answers.values()) == ["A red ball.", "not shown in the video"]
+    assert len(found.trace[-1].answers) <= 7
+
+
+def test_an_empty_question_is_refused(store, film) -> None:
+    with pytest.raises(UsageError, match="empty"):
+        ask(store, film, Narration(), "  \n ")
+
+
+def test_asking_writes_nothing(store, film) -> None:
+    before = store.all("SELECT COUNT(*), MAX(id) FROM passage")
+    data = store.path.read_bytes()
+    with MemoryStore.open(store.path) as reading:
+        for number in range(4):
+            ask(reading, film, unsure(*[1.3] * 4), f"which one is sign{number}?", CHOICES, **PLAIN)
+    assert store.path.read_bytes() == data
+    assert store.all("SELECT COUNT(*), MAX(id) FROM passage") == before
+
+
+def test_evidence_in_words_is_bounded(store, film) -> None:
+    narration = unsure(*[1.3] * 4)
+    found = ask(store, film, narration, "sign1 sign2 sign3 sign4?", CHOICES, text=20, **PLAIN)
+    assert all(narration.count(step.text.replace("\n", " ")) <= 20 + 2 * 20 for step in found.trace)
+    unbounded = ask(store, film, unsure(*[1.3] * 4), "sign1 sign2 sign3 sign4?", CHOICES, **PLAIN)
+    assert len(unbounded.trace[1].text) > len(found.trace[1].text)
