@@ -13,7 +13,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import errors
 
-from tests.support.published import longvideobench, streamingbench, videomme
+from tests.support.published_films import longvideobench, streamingbench, videomme
 from vtc_cli.bench.published.hub import COMPLETE, fetch, unpack
 from vtc_cli.errors import MachineError, UsageError
 

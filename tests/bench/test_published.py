@@ -9,7 +9,8 @@ import pytest
 
 pytest.importorskip("pyarrow", reason="an extra")
 
-from tests.support.published import LAYOUTS, as_json, films
+from tests.support.published import LAYOUTS
+from tests.support.tables import as_json, films
 from vtc_cli.bench.published import published_suite
 from vtc_cli.bench.published.catalog import PUBLISHED
 from vtc_cli.bench.suite import limited
