@@ -52,11 +52,12 @@ def test_rows_that_hold_the_truth_are_read(film):
     truth = hours([film, film], TIMES, TIMES)
     torch.manual_seed(0)
     told = torch.nn.functional.one_hot(torch.arange(6), 16).float()[None, :, None].expand(2, 6, 8, 16)
-    for rows, knows in ((told.flatten(1, 2), True), (torch.zeros(2, 48, 16), False)):
+    for cells, knows in ((told, True), (torch.zeros(2, 6, 8, 16), False)):
+        rows, gates = cells.flatten(1, 2), cells[:, :, 0]
         clock = Clock(16)
         optimiser = torch.optim.Adam(clock.parameters(), 0.05)
         for _ in range(60):
-            loss, figures = clock_loss(clock, rows, truth, across=4)
+            loss, figures = clock_loss(clock, rows, gates, truth, across=4)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -67,10 +68,10 @@ def test_before_a_caption_nobody_is_asked_for_it(film):
     """Only the last row of a unit's cells is asked: those before cannot have seen it."""
     truth = hours([film], TIMES, TIMES)
     clock = Clock(16)
-    rows = torch.randn(1, 48, 16, requires_grad=True)
+    rows, gates = torch.randn(1, 48, 16, requires_grad=True), torch.zeros(1, 6, 16)
     only = replace(truth, tag=truth.tag * 0 + BLANK, shot=truth.shot * 0)
-    loss, _ = clock_loss(clock, rows, only, across=4)
-    other, _ = clock_loss(clock, rows, replace(only, caption=only.caption * 0), across=4)
+    loss, _ = clock_loss(clock, rows, gates, only, across=4)
+    other, _ = clock_loss(clock, rows, gates, replace(only, caption=only.caption * 0), across=4)
     (change,) = torch.autograd.grad(loss - other, rows)
     cells = change.unflatten(1, (6, 8)).abs().sum(-1)[0]
     assert (cells[:, :4] == 0).all()

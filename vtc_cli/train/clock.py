@@ -95,11 +95,14 @@ class Clock(nn.Module):
         return tag.unflatten(-1, (DIGITS, BLANK + 1)), shot, caption
 
 
-def clock_loss(clock: Clock, rows: Tensor, truth: Hours, across: int) -> tuple[Tensor, Mapping[str, float]]:
+def clock_loss(
+    clock: Clock, rows: Tensor, gates: Tensor, truth: Hours, across: int
+) -> tuple[Tensor, Mapping[str, float]]:
     """Mean cross-entropy of the three, and how often each is right.
 
-    rows: [B, U * n, d], the visual rows in order. across: columns of a unit; only its last row of cells is asked for
-    the caption, because the cells before a caption cannot know of it.
+    rows: [B, U * n, d], the visual rows in order. gates: [B, U, d], the token between a unit's tag and its cells; it is
+    asked for the tag as well, because digits are put together there first and the cells copy them. across: columns of
+    a unit; only its last row of cells is asked for the caption, because the cells before a caption cannot know of it.
     """
     films, units = truth.shot.shape
     cells = rows.unflatten(1, (units, -1))
@@ -108,6 +111,7 @@ def clock_loss(clock: Clock, rows: Tensor, truth: Hours, across: int) -> tuple[T
     asked = {
         "tag": (tag, truth.tag[None, :, None].expand(*cells.shape[:3], -1)),
         "shot": (shot, truth.shot[:, :, None].expand(cells.shape[:3])),
+        "gate": (clock(gates)[0], truth.tag.expand(films, -1, -1)),
         "caption": (caption, truth.caption[:, :, None].expand(films, units, across)),
     }
     total = torch.zeros((), device=rows.device)

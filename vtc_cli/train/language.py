@@ -30,12 +30,12 @@ from vtc_cli.train.world.questions import SHORT_SKILLS, SKILLS
 from vtc_cli.train.world.scoring import TOLERANCE
 from vtc_cli.train.world.shoot import fewest_scenes
 
-LETTERED = 0.2  # share of the questions with a closed list of answers that are asked as multiple choice
+LETTERED = 0.15  # share of the questions with a closed list of answers that are asked as multiple choice
 # Units per film -> how often, and films of one unit for which a step has room: early, later, at the end.
 COURSES: tuple[tuple[float, dict[int, float]], ...] = (
     (0.1, {1: 0.7, 2: 0.3}),
     (0.18, {1: 0.22, 2: 0.26, 4: 0.3, 8: 0.16, 16: 0.06}),
-    (0.6, {1: 0.12, 2: 0.18, 4: 0.32, 8: 0.24, 16: 0.12, 32: 0.02}),
+    (0.6, {1: 0.2, 2: 0.2, 4: 0.36, 8: 0.17, 16: 0.06, 32: 0.01}),
     (1.0, {1: 0.12, 2: 0.15, 4: 0.27, 8: 0.24, 16: 0.14, 32: 0.06, 64: 0.02}),
 )
 ASKED = 60  # questions a film is asked at most
@@ -43,7 +43,7 @@ CHOICE = "choice"  # what multiple choice is called in the log, whatever the ski
 KINDS = (*SKILLS, CHOICE)
 EASY = ("colour", "shape", "exists", "motion", "digit", "word", "absent", "relevance")  # learnt first
 DENSE = (("describe", 0.6), ("json", 0.35))  # a description teaches more per token than any question: asked as often
-REHEARSED = (0.07, 0.15)  # from this share of the steps on, a film is asked an easy skill with this probability
+REHEARSED = (0.07, 0.25)  # from this share of the steps on, a film is asked an easy skill with this probability
 TIMED = ("when", "duration")  # nearly always the same answer in a film of one or two units, so seldom asked there
 Spans = list[tuple[float, float]]
 
@@ -198,7 +198,8 @@ def language_loss(
     )
     hidden = last[:, len(start.ids) :]
     told: Hours = batch["hours"].to(device)
-    timely, figures = clock_loss(clock, middle[:, start.visual], told, grid[1])
+    gates = start.visual.view(len(told.tag), -1)[:, 0] - 1
+    timely, figures = clock_loss(clock, middle[:, start.visual], middle[:, gates], told, grid[1])
     learnt = targets != UNLEARNT
     logits = F.linear(hidden[learnt], model.lm_head.weight.to(dtype)).float()
     wrong = logits.argmax(-1) != targets[learnt]
