@@ -33,7 +33,7 @@ def report(
     ] = None,
     quiet: options.Quiet = None,
 ) -> None:
-    """Show results as one HTML file: settings, accuracy against cost, time, memory, evidence, every question.
+    """Show results as one page: settings, accuracy against cost, time, memory, every question.
 
     \b
     Examples:
@@ -41,8 +41,9 @@ def report(
       vtc report monday.jsonl tuesday.jsonl -o both.html
       vtc report runs.jsonl --videos footage/ --thumbnails 200
 
-    The page needs no network and no script, prints well, and holds the numbers behind each figure. Videos that are
-    where they were give pictures of the moments answers looked at. Nothing is shown that is not in the files.
+    The page is one HTML file. It needs no network and no script, prints well, and holds the numbers behind each figure.
+    Videos that are where they were give pictures of the moments answers looked at. Nothing is shown that is not in
+    the files.
     """
     from vtc_cli.cli.answers import one_line
     from vtc_cli.cli.screen import library_noise
