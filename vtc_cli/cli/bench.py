@@ -168,7 +168,7 @@ def bench(
       vtc bench -m infinipot-v -m window --budgets 1/8 --length 5m --limit 200 -o runs.jsonl
       vtc bench --skills colour,count --blind --json
       vtc bench --suite files --questions mine.jsonl --videos footage --wrong
-      vtc bench --suite videomme --root Video-MME --model Qwen/Qwen3-VL-2B-Instruct --max-frames 256 --limit all
+      vtc bench --suite videomme --root Video-MME --model auto --max-frames 256 --limit all
 
     Every row watches the same frames and answers the same questions. A table on a terminal, JSON in a pipe. Exit
     codes: 0 done; 1 failed; 2 wrong usage; 3 some rows failed or some films cannot be read; 4 the machine lacks
