@@ -33,7 +33,7 @@ def report(
     ] = None,
     quiet: options.Quiet = None,
 ) -> None:
-    """Show results as one page: settings, accuracy against cost, time, memory, every question.
+    """Show results as one page: accuracy against cost, time, memory, every question.
 
     \b
     Examples:
