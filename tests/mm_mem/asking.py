@@ -99,7 +99,8 @@ class Seer(Narration):
     def numbers(self, frames: Sequence[Frame]) -> list[int]:
         found = []
         for frame in frames:
-            near = {number: float(looks(frame.image) @ vector) for number, vector in self._known.items()}
+            seen = looks(frame.image)
+            near = {number: float(seen @ vector) for number, vector in self._known.items()}
             best = max(near, key=lambda number: near[number])
             if near[best] > 0.5:
                 found.append(best)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +80,46 @@ def test_killed_while_describing(tmp_path: Path, whole: list[str], after: int) -
     with MemoryStore.open(tmp_path / "i", write=True) as store:
         run(store, Narration())
         assert rows(store) == whole
+
+
+def _die(path: Path, after: int) -> None:
+    """Build in this process until the narrator is asked once too often, and end as `kill -9` does."""
+
+    class Fatal(Dying):
+        def look(self, frames, **options):
+            if self.left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().look(frames, **options)
+
+    with MemoryStore.create(path, {}) as store:
+        run(store, Fatal(after))
+
+
+def test_killed_for_good(tmp_path: Path, whole: list[str]) -> None:
+    child = multiprocessing.get_context("fork").Process(target=_die, args=(tmp_path / "i", 3))
+    child.start()
+    child.join(60)
+    assert child.exitcode == -signal.SIGKILL
+    with MemoryStore.open(tmp_path / "i", write=True) as store:
+        assert store.one("SELECT COUNT(*) FROM event WHERE status = 'closing'") == (1,)
+        run(store, Narration())
+        assert rows(store) == whole
+
+
+def test_what_is_held_does_not_grow_with_the_video(tmp_path: Path) -> None:
+    """The state that building goes on from, of a film and of one six times as long."""
+    sizes = []
+    for name, repeats in (("short", 1), ("long", 6)):
+        film = [*scenes(*[(texture(place), 10) for place in range(12)])] * repeats
+        with MemoryStore.create(tmp_path / name, {}) as store:
+            builder = Builder(store, Narration(), Manager(), Closing(words=False))
+            for moment in moments(film):
+                builder.take(moment)
+            found = store.one("SELECT LENGTH(value) FROM meta WHERE key = 'progress'")
+            assert found is not None
+            sizes.append(found[0])
+            assert len(builder._cutter._open) <= 10
+    assert sizes[1] <= 1.05 * sizes[0]
 
 
 def test_killed_again_and_again(tmp_path: Path, whole: list[str]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vtc_cli.models.device import AS_ASKED
+from vtc_cli.report.recalled import recall_lines
 from vtc_cli.report.units import clock, count, duration, length, method_text, operations, size, split_text
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def rows(record: Mapping[str, Any]) -> list[tuple[str, Lines, str]]:
         ("time", _time(record), ""),
         ("compute", _compute(record), ""),
         ("memory", _memory(record), ""),
+        ("recall", recall_lines(record), ""),
         ("posterior", _posterior(record), ""),
         ("evidence", _evidence(record), ""),
         ("note", _notes(record), "yellow"),
@@ -145,6 +147,8 @@ def _time(record: Mapping[str, Any]) -> Lines:
     if seconds["watch"] is not None:
         stages.append(f"watched in {duration(seconds['watch'])}")
     answer = []
+    if seconds.get("recall") is not None:
+        answer.append(f"answered from memory in {duration(seconds['recall'])}")
     if seconds["first_token"] is not None:
         answer.append(f"first token {duration(seconds['first_token'])} after the question")
     if seconds["first_token_cold"] is not None:
