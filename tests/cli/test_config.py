@@ -51,7 +51,8 @@ def test_every_key_can_be_written_in_every_layer(files):
         "model": "tiny", "revision": "main", "device": "cpu", "dtype": "float32", "attention": "sdpa",
         "quantize": "int8", "adapter": "checkpoints/lora",
         "trust_remote_code": "true", "method": "uniform:retain=1/4 window", "reader": "pyav", "fps": "2.5",
-        "max_frames": "1_000", "start": "1:30", "end": "00:02:00.5", "pixels": "50176", "budget": "512MB", "chunk": "3",
+        "max_frames": "1_000", "start": "1:30", "end": "00:02:00.5",
+        "at": "0:45", "subs": "a.srt", "pixels": "50176", "budget": "512MB", "chunk": "3",
         "system": "be brief", "temperature": "0.5", "seed": "9", "max_new_tokens": "12",
         "report": "off", "quiet": "yes",
     }  # fmt: skip
