@@ -41,7 +41,8 @@ def read_description(text: str) -> Description:
     """The description in a narrator's words. Never raises: what does not hold is left out."""
     found = _object(text)
     if found is None:
-        return Description(_words(text, SENTENCE), valid=False)
+        said = _words(text, SENTENCE)
+        return Description(said if re.search(r"\w", said) else "", valid=False)
     entities = tuple(_limited((_entity(item) for item in _list(found.get("entities"))), MOST_ENTITIES))
     steps = tuple(_limited((_step(item) for item in _list(found.get("events"))), MOST_STEPS))
     relations = tuple(_limited((_relation(item) for item in _list(found.get("relations"))), MOST_RELATIONS))

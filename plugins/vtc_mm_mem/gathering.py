@@ -68,10 +68,11 @@ class Gathering:
     def glance(self) -> Evidence:
         """S0: key frames of the whole video, and what runs at the moment."""
         now = self.pictures.running()
-        rows = [row for row in self.view.all_frames() if self.when.meets(row.pts, row.pts + 1e-3)]
-        rows = rows or self.view.all_frames()
-        chosen = [rows[place] for place in evenly(len(rows), GLANCE_FRAMES - len(now))]
-        frames = sorted([*self.pictures.stored(chosen), *now], key=lambda frame: frame.time)
+        known = self.view.frame_times()
+        known = [item for item in known if self.when.meets(item[1], item[1] + 1e-3)] or known
+        chosen = [known[place][0] for place in evenly(len(known), GLANCE_FRAMES - len(now))]
+        stored = self.pictures.stored(self.view.frames_by_id(chosen))
+        frames = sorted([*stored, *now], key=lambda frame: frame.time)
         return Evidence((), tuple(frames), ())
 
     def symbolic(self) -> Evidence:

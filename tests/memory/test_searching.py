@@ -77,3 +77,15 @@ def test_what_came_later_changes_nothing(store, tmp_path: Path) -> None:
     after = search(store, "red dog", vector, at=30.0)
     assert [(hit.passage.id, hit.score) for hit in before] == [(hit.passage.id, hit.score) for hit in after]
     assert set(found(before)) == {1, 2, 3}
+
+
+def test_word_statistics_are_those_of_the_moment(tmp_path: Path) -> None:
+    """Words that become common later weigh what they weighed then."""
+    with MemoryStore.create(tmp_path / "later.sqlite", {}) as store:
+        with store.transaction():
+            store.add(passage(1, "dog runs", 0))
+            store.add(passage(2, "red runs", 0))
+            for number in range(3, 60):
+                store.add(passage(number, "dog sleeps", 100))
+        assert found(search(store, "red dog", at=50.0)) == [1, 2]
+        assert found(search(store, "red dog"))[0] == 2

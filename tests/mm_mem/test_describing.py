@@ -58,6 +58,11 @@ def test_words_that_are_no_description_are_kept_as_words(tmp_path: Path, text: s
         assert store.rows(MentionRow) == []
 
 
+def test_signs_without_a_word_say_nothing() -> None:
+    assert read_description('"}"}"}').summary == ""
+    assert read_description("A red ball.").summary == "A red ball."
+
+
 def test_ten_thousand_entities_are_too_many(tmp_path: Path) -> None:
     narration = said(entities=[thing(f"thing {place}") for place in range(10_000)])
     with built(tmp_path / "i", scenes((A, 20)), narration=narration) as store:

@@ -77,6 +77,8 @@ class Rememberer:
             store.close()
             raise
         notes = []
+        from vtc_cli.memory.narrator import model_key
+
         if model is not None and kept.get("model") != model_key(model):
             notes.append(f"the memory was made by {kept.get('model')}; words were searched, and no vectors of meaning")
         if (damage := store.get("damage")) is not None:
@@ -121,6 +123,8 @@ class Rememberer:
 
     def content(self, clip: Clip, model: VideoLM, narrator: Narrator, subtitles: Sequence[Subtitle]) -> dict[str, Any]:
         """Everything that decides what is stored, as plain values."""
+        from vtc_cli.memory.narrator import model_key
+
         geometry = model.geometry(clip.info.size, self.settings.pixels)
         return {
             **self._own(),
@@ -222,11 +226,6 @@ class _Taking:
                 continue
             self._builder.take(Moment(frame.time, frame.image, vectors[place // per_unit], frames[0].time))
             self.last = frame.time
-
-
-def model_key(model: VideoLM) -> str:
-    """What names a model's weights."""
-    return f"{model.info.name}@{model.info.revision}"
 
 
 def _encoded(model: VideoLM, geometry: Geometry, frames: Sequence[Frame]) -> list[Unit]:

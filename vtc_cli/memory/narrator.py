@@ -16,6 +16,9 @@ from vtc_cli.methods.stages import TokenPruner
 from vtc_cli.models.contract import Cursor, VideoLM
 from vtc_cli.video.frame import Frame
 
+CHUNK = 8
+"""Units of a look that are encoded and forwarded together: there are few, and they wait for nothing."""
+
 MARGIN = 64
 """Entries of a turn for the words of the template around a prompt."""
 
@@ -34,7 +37,7 @@ class ModelNarrator:
         self._pruner = pruner
         self._pixels = pixels
         self._system = system
-        self.embedder = f"{model.info.name}@{model.info.revision}: mean of word embeddings"
+        self.embedder = f"{model_key(model)}: mean of word embeddings"
 
     def look(self, frames: Sequence[Frame], *, room: int, detail: bool = False) -> SessionLook:
         """See `Narrator.look`. Raises UsageError without frames, or when they do not fit the model's context."""
@@ -48,6 +51,7 @@ class ModelNarrator:
             cache=None,
             geometry=self.model.geometry(size, None if detail else self._pixels),
             system=self._system,
+            chunk=min(CHUNK, len(frames)),
             units=len(frames),
             max_turn=room + MARGIN,
             evidence=False,
@@ -64,6 +68,13 @@ class ModelNarrator:
     def count(self, text: str) -> int:
         """Rows of a prompt, the template's words around it included."""
         return len(self.model.question(Cursor(), text))
+
+
+def model_key(model: VideoLM) -> str:
+    """What names a model's weights: those of another key give other words and vectors."""
+    info = model.info
+    changed = "".join(f" {part}" for part in (info.quantisation, info.adapter) if part)
+    return f"{info.name}@{info.revision}{changed}"
 
 
 class SessionLook:

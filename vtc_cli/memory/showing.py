@@ -26,7 +26,7 @@ from vtc_cli.memory.rows import (
 from vtc_cli.memory.store import MemoryStore
 from vtc_cli.video.timecode import format_time
 
-LEVELS: dict[str, type] = {
+LEVELS: dict[str, type[Any]] = {
     "event": EventRow,
     "clip": ClipRow,
     "frame": FrameRow,
@@ -59,7 +59,7 @@ def row_of(store: MemoryStore, name: str) -> dict[str, Any]:
     level, _, number = name.partition(":")
     if level not in LEVELS or not number.isdigit():
         raise UsageError(f"{name!r} names no row", f"write LEVEL:ID with a level of {', '.join(LEVELS)}, like event:3")
-    found = store.rows(LEVELS[level], "id = ?", (int(number),))
+    found: list[Any] = store.rows(LEVELS[level], "id = ?", (int(number),))
     if not found:
         last = store.next_id(LEVELS[level]) - 1
         raise UsageError(f"there is no {level} {number} in this memory", f"they go from 1 to {last}" if last else None)
@@ -94,7 +94,7 @@ def plain(row: object) -> dict[str, Any]:
 
 def as_json(store: MemoryStore) -> str:
     """Everything but vectors and pictures."""
-    parts = {
+    parts: dict[str, type[Any]] = {
         "events": EventRow,
         "clips": ClipRow,
         "frames": FrameRow,
@@ -130,7 +130,7 @@ def as_markdown(store: MemoryStore) -> str:
 
 def as_srt(store: MemoryStore) -> str:
     """Events as subtitles, so that any player shows them over the video."""
-    cues = []
+    cues: list[str] = []
     for event in store.rows(EventRow, "summary IS NOT NULL AND summary != ''", (), "id"):
         words = event.summary or ""
         cues.append(f"{len(cues) + 1}\n{_stamp(event.t0)} --> {_stamp(event.t1)}\n{words}\n")

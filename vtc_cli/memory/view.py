@@ -31,11 +31,13 @@ class OpenClip:
 
 
 class MemoryView:
-    """The rows of a store as of `at`; all of them for None."""
+    """The rows of a store as of `at`; all of them for None. Made anew for each question: it reads them once."""
 
     def __init__(self, store: MemoryStore, at: float | None = None):
         self.store = store
         self.at = at
+        self._clips: list[ClipRow] | None = None
+        self._mentions: list[MentionRow] | None = None
 
     @property
     def duration(self) -> float:
@@ -46,7 +48,9 @@ class MemoryView:
 
     def clips(self) -> list[ClipRow]:
         """Clips that were over."""
-        return self.store.rows(ClipRow, *self._seen("seen"), "id")
+        if self._clips is None:
+            self._clips = self.store.rows(ClipRow, *self._seen("seen"), "id")
+        return self._clips
 
     def events(self) -> list[EventRow]:
         """Events that were over, and with `at` the one that was open then, as far as its clips were over.
@@ -83,9 +87,16 @@ class MemoryView:
         marks = ", ".join("?" * len(clips))
         return self.store.rows(FrameRow, f"clip_id IN ({marks})", clips, "pts") if clips else []
 
-    def all_frames(self) -> list[FrameRow]:
-        """Every visible key frame, in time order."""
-        return self.frames_of([clip.id for clip in self.clips()])
+    def frame_times(self) -> list[tuple[int, float]]:
+        """(id, seconds) of every visible key frame, in time order; without their pictures, of which there are many."""
+        clips = {clip.id for clip in self.clips()}
+        found = self.store.all("SELECT id, pts, clip_id FROM frame ORDER BY pts, id")
+        return [(number, pts) for number, pts, clip in found if clip in clips]
+
+    def frames_by_id(self, ids: list[int]) -> list[FrameRow]:
+        """These key frames, in time order."""
+        marks = ", ".join("?" * len(ids))
+        return self.store.rows(FrameRow, f"id IN ({marks})", ids, "pts") if ids else []
 
     def prototypes(self, event: EventRow) -> list[FrameRow]:
         """The key frames that stand for an event, heaviest first; of one that was open, those of its clips."""
@@ -97,8 +108,10 @@ class MemoryView:
 
     def mentions(self) -> list[MentionRow]:
         """Mentions in events that were over."""
-        where, values = self._of_closed()
-        return self.store.rows(MentionRow, where, values, "id")
+        if self._mentions is None:
+            where, values = self._of_closed()
+            self._mentions = self.store.rows(MentionRow, where, values, "id")
+        return self._mentions
 
     def concepts(self) -> list[ConceptRow]:
         """Concepts that had been mentioned."""

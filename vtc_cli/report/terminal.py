@@ -156,7 +156,7 @@ def _time(record: Mapping[str, Any]) -> Lines:
     speaking = seconds["generate"]
     if tokens is not None and speaking and tokens["generated"] > 1:
         answer.append(f"{count(tokens['generated'])} tokens, {(tokens['generated'] - 1) / speaking:.3g} tok/s")
-    if record["reused"]:
+    if record["reused"] and record.get("recall") is None:
         stages.append("watched for an earlier question")
     return [stages, answer]
 
