@@ -104,7 +104,8 @@ def show(
     typer.echo("\nfamilies:", err=True)
     for family in family_rows():
         without = f" No {', no '.join(_SPELT[stage] for stage in family['cannot'])}." if family["cannot"] else ""
-        typer.echo(f"  {family['name']} ({', '.join(family['model_types'])}): {family['notes']}{without}", err=True)
+        kinds = ", ".join(family["model_types"]) or "any other model_type"
+        typer.echo(f"  {family['name']} ({kinds}): {family['notes']}{without}", err=True)
 
 
 _SPELT = {"pruner": "pruners", "layers": "layer policies", "cache": "cache policies"}
@@ -117,7 +118,7 @@ def _family(family: Mapping[str, Any], json: bool) -> None:
 
         typer.echo(dumps(family, indent=2))
         return
-    typer.echo(f"{family['name']}  (model_type {', '.join(family['model_types'])})")
+    typer.echo(f"{family['name']}  (model_type {', '.join(family['model_types']) or 'any other'})")
     typer.echo(f"  {family['notes']}")
     _stages(family)
     for number, checkpoint in enumerate(family["recommended"]):

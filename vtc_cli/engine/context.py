@@ -23,6 +23,7 @@ from vtc_cli.engine.slab import Mark, Slab
 from vtc_cli.errors import UsageError, VtcError
 from vtc_cli.methods.stages import CachePolicy, LayerView
 from vtc_cli.models.contract import Cursor, Span, Unit, VideoLM
+from vtc_cli.models.registry import cannot
 
 Placed = tuple[Unit, Span]
 
@@ -222,6 +223,12 @@ class Context:
             raise UsageError(
                 f"unit {self.units} takes {rows:,} entries x {each:,} bytes, the cache budget is {budget:,} entries",
                 f"raise --budget to {rows:,} or more, or lower --pixels",
+            )
+        if why := cannot(self.model.info.family, "cache"):
+            raise UsageError(
+                f"the cache is full after {self.units:,} units: {self.entries:,} entries + {rows:,} > {budget:,} "
+                f"allowed, and {why}",
+                "watch fewer frames (--fps, --max-frames), prune them (-m uniform), or raise --budget",
             )
         if self._policy is None:
             raise UsageError(

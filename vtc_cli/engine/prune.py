@@ -104,6 +104,11 @@ def layers_of(needs: frozenset[str], tower: TowerDims, name: str) -> tuple[int, 
         if not need.startswith("attention:"):
             raise UsageError(f"{name} needs `{need}`, which a pruner cannot be given")
         layers |= _named(need, name)
+    if layers and tower.opaque:
+        raise UsageError(
+            f"{name} looks at how the tower attends, which is not known of a model without an adapter of its own",
+            "use a pruner that does not, such as -m uniform",
+        )
     for layer in sorted(layers):
         if not 1 <= layer <= tower.layers:
             raise UsageError(

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from vtc_cli.errors import VtcError
+from vtc_cli.errors import UsageError, VtcError
 from vtc_cli.jobs.inventory import checkpoint_folder, find_facts
 from vtc_cli.jobs.settings import Settings
+from vtc_cli.jobs.setup import DEFAULT_CACHE
 from vtc_cli.methods.registry import Chosen
 from vtc_cli.methods.stages import CachePolicy, LayerPolicy, Method, TokenPruner
+from vtc_cli.models.registry import cannot
 
 if TYPE_CHECKING:
     from vtc_cli.models.contract import ModelInfo
@@ -101,6 +103,11 @@ def check_model(methods: Mapping[str, Chosen], info: ModelInfo) -> None:
         elif isinstance(method, LayerPolicy):
             layers_acted_at(method, info, name)
         elif isinstance(method, CachePolicy):
+            if (why := cannot(info.family, "cache")) and name != DEFAULT_CACHE:
+                raise UsageError(
+                    f"method `{name}` is a cache policy, and the {info.family} family runs none: {why}",
+                    "leave it out; a pruner makes room",
+                )
             other, called = (thinning.method, thinning.name) if thinning else (None, None)
             check_cache_policy(method, info, other, name, called)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.models.catalog import PUBLISHED, RECOMMENDED, TINY_FOLDER, ModelFacts, catalog, facts_of
-from vtc_cli.models.registry import FAMILIES, TINY
+from vtc_cli.models.registry import FAMILIES, GENERIC, TINY
 
 
 def model_rows() -> list[dict[str, Any]]:
@@ -20,7 +20,7 @@ def model_rows() -> list[dict[str, Any]]:
 
 def family_rows() -> list[dict[str, Any]]:
     """The architectures that run, and the stages whose methods run on them."""
-    return [{**asdict(family), "stages": list(family.stages)} for family in FAMILIES]
+    return [{**asdict(family), "stages": list(family.stages)} for family in (*FAMILIES, GENERIC)]
 
 
 def family_row(name: str) -> dict[str, Any] | None:

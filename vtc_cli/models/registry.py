@@ -140,6 +140,21 @@ FAMILIES: tuple[Family, ...] = (
 )
 
 
+GENERIC = Family(
+    name="generic",
+    model_types=(),
+    adapter="vtc_cli.models.generic:Generic",
+    recommended=(),
+    notes="Other classes of transformers with get_image_features, a placeholder token and a text model known here. "
+    "Whole answers from a video that fits the cache, as a series of pictures; no streaming. Not proven class by class.",
+    cannot={
+        "layers": "what the layers of a class without an adapter make of missing rows is not proven",
+        "cache": "a class without an adapter takes a video as one whole prompt, of which nothing is evicted",
+    },
+)
+"""What serves classes that no family knows."""
+
+
 def names() -> tuple[str, ...]:
     """Everything `--model` completes to: the two reserved names, then recommended hub ids."""
     return (AUTO, TINY, *(name for family in FAMILIES for name in family.recommended))
@@ -147,7 +162,7 @@ def names() -> tuple[str, ...]:
 
 def cannot(family: str, stage: str) -> str | None:
     """Why no method of a stage runs on a family; None where they do."""
-    return next((row.cannot.get(stage) for row in FAMILIES if row.name == family), None)
+    return next((row.cannot.get(stage) for row in (*FAMILIES, GENERIC) if row.name == family), None)
 
 
 def family_of(config: Mapping[str, Any], name: str) -> Family:
@@ -156,8 +171,8 @@ def family_of(config: Mapping[str, Any], name: str) -> Family:
     Raises MachineError when no adapter knows the architecture, or when the weights are quantised.
     """
     found = config.get("model_type")
-    for family in FAMILIES:
-        if found in family.model_types:
+    for family in (*FAMILIES, GENERIC):
+        if found in family.model_types or (family is GENERIC and _has_class(found)):
             if quantised := config.get("quantization_config"):
                 method = quantised.get("quant_method", "unknown") if isinstance(quantised, Mapping) else "unknown"
                 raise MachineError(
@@ -175,6 +190,15 @@ def family_of(config: Mapping[str, Any], name: str) -> Family:
     what = f"is a {found!r} model" if found else "does not say its model_type in config.json"
     code = " Its own code (auto_map) is not run." if config.get("auto_map") else ""
     raise MachineError(f"{name} {what}; supported families: {known}.{code}", hint)
+
+
+def _has_class(model_type: object) -> bool:
+    """Whether the model library has a class of that type that answers about pictures."""
+    try:
+        auto = importlib.import_module("transformers.models.auto.modeling_auto")
+    except (ImportError, RuntimeError):
+        return False
+    return isinstance(model_type, str) and model_type in auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 
 _SEES = (
