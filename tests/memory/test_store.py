@@ -77,6 +77,17 @@ def test_what_reads_cannot_write(path: Path) -> None:
         store.add(event(1))
 
 
+def test_a_finished_memory_can_be_read_where_nothing_can_be_written(path: Path, monkeypatch) -> None:
+    with MemoryStore.create(path, {}) as store:
+        fill(store)
+        store.finish()
+    assert path.with_name(f"{path.name}-wal").exists() is False
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with MemoryStore.open(path) as store:
+        assert len(store.rows(Passage)) == 2
+    assert [item.name for item in path.parent.iterdir()] == [path.name]
+
+
 def test_a_full_disk_says_so_and_leaves_what_was_there(path: Path) -> None:
     with MemoryStore.create(path, {}) as store:
         fill(store)

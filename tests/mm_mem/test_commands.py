@@ -154,6 +154,11 @@ def test_a_folder_is_indexed_and_one_bad_file_does_not_stop_it(vtc, place, film)
     assert result.code == 3
     assert [Path(line.split("\t")[0]).name for line in result.out.splitlines()] == ["a.mp4", "c.mp4"]
     assert "b.mp4" in result.err
+    (place / "many" / "b.mp4").unlink()
+    answers = vtc("ask", "many", "what?", "-m", "mm-mem:tokens=4,last=S0", "-c", "A=x", "-c", "B=y", "-o", "out.jsonl")
+    assert (answers.code, answers.out.count("\n")) == (0, 2)
+    again = vtc("ask", "many", "what?", "-m", "mm-mem:tokens=4,last=S0", "-c", "A=x", "-c", "B=y", "-o", "out.jsonl")
+    assert (again.code, again.out) == (0, "")
 
 
 def test_a_memory_is_shown_searched_and_exported(vtc, film, place) -> None:

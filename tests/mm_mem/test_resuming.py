@@ -15,6 +15,7 @@ from vtc_mm_mem.events import Closing
 from vtc_mm_mem.manager import Manager
 
 from tests.mm_mem.fakes import Narration, built, moments, scenes, texture
+from vtc_cli import MachineError
 from vtc_cli.memory import MemoryStore
 from vtc_cli.memory.store import dump
 from vtc_cli.memory.tables import TABLES
@@ -102,6 +103,18 @@ def test_killed_for_good(tmp_path: Path, whole: list[str]) -> None:
     assert child.exitcode == -signal.SIGKILL
     with MemoryStore.open(tmp_path / "i", write=True) as store:
         assert store.one("SELECT COUNT(*) FROM event WHERE status = 'closing'") == (1,)
+        run(store, Narration())
+        assert rows(store) == whole
+
+
+def test_a_disk_that_was_full_and_has_room_again(tmp_path: Path, whole: list[str]) -> None:
+    with MemoryStore.create(tmp_path / "i", {}) as store:
+        pages = store.one("PRAGMA page_count")
+        assert pages is not None
+        store.run(f"PRAGMA max_page_count = {pages[0] + 12}")
+        with pytest.raises(MachineError, match="disk is full"):
+            run(store, Narration())
+    with MemoryStore.open(tmp_path / "i", write=True) as store:
         run(store, Narration())
         assert rows(store) == whole
 
