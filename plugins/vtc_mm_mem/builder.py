@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from vtc_cli import VideoError
@@ -21,19 +22,28 @@ from vtc_cli.memory import (
 )
 from vtc_mm_mem.events import Closer, Closing
 from vtc_mm_mem.gate import Cutter, RawClip, low_information
+from vtc_mm_mem.judging import Judge
 from vtc_mm_mem.manager import Candidate, Manager
 
 
 class Builder:
-    """See `MemoryBuilder`. pictures: keep key frames as JPEG."""
+    """See `MemoryBuilder`. pictures: keep key frames as JPEG. judged: the narrator decides about clips."""
 
     def __init__(
-        self, store: MemoryStore, narrator: Narrator, manager: Manager, closing: Closing, *, pictures: bool = True
+        self,
+        store: MemoryStore,
+        narrator: Narrator,
+        manager: Manager,
+        closing: Closing,
+        *,
+        pictures: bool = True,
+        judged: bool = False,
     ):
         self._store = store
         self._manager = manager
         self._closer = Closer(store, narrator, closing)
         self._pictures = pictures
+        self._judge = Judge(store, narrator) if judged else None
         self._cutter = Cutter()
         self._last: float | None = None
         self.resume: Resume | None = None
@@ -80,9 +90,11 @@ class Builder:
         new_words = any(row.t0 >= raw.t0 for row in said)
         views = tuple(key.moment.vector for key in keys)
         clip = Candidate(raw.t0, raw.t1, raw.cut, low, new_words, raw.vector(), views)
+        judge = None
+        if self._judge is not None:
+            judge = partial(self._judge.decide, keys=keys, t1=raw.t1, text=text)
+        before, decision = manager.newest, manager.decide(clip, judge)
         with store.transaction():
-            before = manager.newest
-            decision = manager.decide(clip)
             event = None if decision.reason == "noise" else before.id if before is not None else None
             if decision.action == "ADD_NEW":
                 event = store.next_id(EventRow)

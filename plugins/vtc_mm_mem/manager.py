@@ -7,6 +7,7 @@ an event of less than `SHORTEST_EVENT` takes what follows, so that there are at 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -89,15 +90,18 @@ class Manager:
         level = float(np.quantile(np.array(self._cosines), QUANTILE))
         return max(self.merge, min(level, self.same))
 
-    def decide(self, clip: Candidate) -> Decision:
-        """What becomes of the next clip. Changes nothing but what is known of the video's cosines."""
+    def decide(self, clip: Candidate, judge: Callable[[Newest], str] | None = None) -> Decision:
+        """What becomes of the next clip. Changes nothing but what is known of the video's cosines.
+
+        judge: decides in place of the rules on likeness; what is dark, and how long an event may span, stays theirs.
+        """
         tau = self.tau()
         if self._last is not None:
             self._cosines.append(cosine(clip.vector, self._last))
         self._last = clip.vector
-        return Decision(*self._rule(clip, tau), tau)
+        return Decision(*self._rule(clip, tau, judge), tau)
 
-    def _rule(self, clip: Candidate, tau: float) -> tuple[str, str]:
+    def _rule(self, clip: Candidate, tau: float, judge: Callable[[Newest], str] | None) -> tuple[str, str]:
         newest = self.newest
         if newest is None:
             return "ADD_NEW", "first"
@@ -105,11 +109,15 @@ class Manager:
             return "ADD_NEW", "visible"
         if clip.low_info:
             return ("DISCARD", "redundant") if newest.low_info else ("DISCARD", "noise")
+        fits = clip.t1 - newest.t0 <= self.longest + 1e-6
+        if judge is not None:
+            action = judge(newest)
+            return ("ADD_NEW", "long") if action == "MERGE" and not fits else (action, "judged")
         if not clip.words and self._repeats(clip, newest):
             return "DISCARD", "redundant"
         alike = cosine(clip.vector, newest.total) >= tau
         young = newest.t1 - newest.t0 < SHORTEST_EVENT - 1e-6
-        if (alike or not clip.cut or young) and clip.t1 - newest.t0 <= self.longest + 1e-6:
+        if (alike or not clip.cut or young) and fits:
             return "MERGE", "alike" if alike else "running" if not clip.cut else "short"
         return "ADD_NEW", "different" if not alike and clip.cut else "long"
 

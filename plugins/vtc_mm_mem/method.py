@@ -24,6 +24,7 @@ class MMMem(VideoMemory):
     once, in the pass that watches the video; each question then looks only as deep as it takes to be sure.
 
     captions: describe each event in words when it is over (`event`), or never (`none`).
+    manager: what decides about clips: rules, or the model by one token each (`vlm`), which costs a look per clip.
     merge: lowest cosine with an event's centre that makes a clip part of it.
     same: cosine from which a clip shows nothing new.
     longest: seconds an event may span, still stretches apart.
@@ -40,6 +41,7 @@ class MMMem(VideoMemory):
     """
 
     captions: Literal["event", "none"] = "event"
+    manager: Literal["rules", "vlm"] = "rules"
     merge: float = 0.8
     same: float = 0.98
     longest: float = 120.0
@@ -70,14 +72,15 @@ class MMMem(VideoMemory):
 
     def content(self) -> Mapping[str, Any]:
         """See `VideoMemory.content`."""
-        named = ("captions", "merge", "same", "longest", "frames", "tokens", "pictures")
+        named = ("captions", "manager", "merge", "same", "longest", "frames", "tokens", "pictures")
         return {**{name: getattr(self, name) for name in named}, "prompts": PROMPT_VERSION}
 
     def build(self, store: MemoryStore, narrator: Narrator) -> Builder:
         """See `VideoMemory.build`."""
         manager = Manager(self.merge, self.same, self.longest)
         closing = Closing(words=self.captions == "event", frames=self.frames, tokens=self.tokens)
-        return Builder(store, narrator, manager, closing, pictures=self.pictures)
+        judged = self.manager == "vlm"
+        return Builder(store, narrator, manager, closing, pictures=self.pictures, judged=judged)
 
     def recall(self, inquiry: Inquiry, using: Recall) -> Recollection:
         """See `VideoMemory.recall`."""

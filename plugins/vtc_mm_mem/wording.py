@@ -15,6 +15,10 @@ Describe only what can be seen{heard}. Answer with one JSON object and nothing e
 "entities": [{"kind": "person|object|animal|place|action|text|other", "name": "short name", "gloss": "how it looks or \
 what it does", "from": {t0}, "to": {t1}}], "relations": [["subject", "verb", "object"]]}"""
 
+JUDGE = """\
+The pictures from {event} show one event. Those from {clip} come next.{said}
+What do the next pictures show?"""
+
 YES_NO = """\
 {evidence}Question: {question}
 Do these pictures help to answer it?"""

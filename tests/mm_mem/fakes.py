@@ -125,13 +125,14 @@ def built(
     duration: float | None = None,
     prepare: Callable[[MemoryStore], None] | None = None,
     closing: Closing | None = None,
+    judged: bool = False,
 ) -> MemoryStore:
     """A memory of a film."""
     store = MemoryStore.create(path, {})
     if prepare is not None:
         with store.transaction():
             prepare(store)
-    builder = Builder(store, narration or Narration(), Manager(), closing or Closing())
+    builder = Builder(store, narration or Narration(), Manager(), closing or Closing(), judged=judged)
     last = -1.0
     for moment in moments(pictures, fps):
         builder.take(moment)

@@ -182,3 +182,29 @@ def test_a_moment_shows_only_what_was_known(tmp_path: Path) -> None:
         running = MemoryView(store, 4.0).open_clip()
         assert running is not None
         assert (running.t0, running.t1) == (0.0, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("token", "events", "actions"),
+    [
+        ("N", 6, {"ADD_NEW"}),
+        ("M", 1, {"ADD_NEW", "MERGE"}),
+        ("D", 1, {"ADD_NEW", "DISCARD"}),
+    ],
+)
+def test_a_narrator_may_decide_about_clips(tmp_path: Path, token: str, events: int, actions: set[str]) -> None:
+    asked: list[tuple[float, ...]] = []
+
+    def weigh(prompt, choices, frames):
+        assert set(choices) == {"N", "M", "D"}
+        asked.append(tuple(frame.time for frame in frames))
+        return {label: 0.0 if label == token else -9.0 for label in choices}
+
+    narration = Narration(weigh=weigh)
+    with built(tmp_path / "i", scenes((A, 60)), narration=narration, judged=True) as store:
+        assert len(store.rows(EventRow)) == events
+        assert {row[0] for row in store.all("SELECT action FROM clip")} == actions
+        assert len(asked) == 5  # the first clip needs no question
+        assert asked[0] == (0.0, 10.0)
+    with built(tmp_path / "j", scenes((A, 200)), narration=narration, judged=True) as store:
+        assert all(event.t1 - event.t0 <= 120 or token == "D" for event in store.rows(EventRow))
