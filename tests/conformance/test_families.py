@@ -14,8 +14,8 @@ import torch
 
 from tests.conformance.pairing import BUDGET, QUESTION, check_pair
 from tests.conformance.registered import of_stage
+from tests.models.families import BUILDERS
 from tests.support.checkpoints import random_pixels
-from tests.support.qwen_checkpoints import BUILDERS
 from vtc_cli import CachePolicy, Frame, LayerPolicy, Session, TokenPruner, UsageError, VideoLM, load_model
 from vtc_cli.models.registry import cannot
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from tests.models.reference import VIDEO, encode, frames_of, naive_patches, one_shot, prompt_text
-from tests.support.qwen_checkpoints import BUILDERS
+from tests.support import glm_checkpoints, qwen_checkpoints
 from vtc_cli.models.contract import Cursor, Span, Unit
 from vtc_cli.models.load import load_model
 from vtc_cli.models.qwen import Qwen
@@ -21,6 +21,9 @@ from vtc_cli.models.registry import FAMILIES
 QUESTION = "Which colour does the moving square have?"
 CELL = 16  # pixels per token side of the random checkpoints
 SECOND_GENERATION = ("qwen2-vl", "qwen2.5-vl")
+GLM = ("glm4v", "glm4v-moe")
+BUILDERS = {**qwen_checkpoints.BUILDERS, **glm_checkpoints.BUILDERS}
+"""Family -> how to make a checkpoint of it, where rows of a picture have positions on several axes."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,12 @@ class Loaded:
         """The whole prompt, tokenised as one string from the chat template."""
         tokenizer = self.model.tokenizer
         tokens = units[0].grid[0] * units[0].grid[1]
-        if self.tagged:
+        if self.name in GLM:
+            text = prompt_text(tokenizer, [0.0, 0.0], 0, question, system, video="<|video|>")
+            frame = f"<|begin_of_image|>{'<|image|>' * tokens}<|end_of_image|>"
+            written = "".join(f"{frame}{int(unit.span[0])}" for unit in units)
+            text = text.replace("<0.0 seconds><|vision_start|><|vision_end|>", written)
+        elif self.tagged:
             times = [time for unit in units for time in unit.span]
             text = prompt_text(tokenizer, times, tokens, question, system)
         else:
@@ -59,13 +67,18 @@ class Loaded:
             text = text.replace("<0.0 seconds><|vision_start|><|vision_end|>", VIDEO * tokens * len(units))
         return torch.tensor(tokenizer(text, add_special_tokens=False)["input_ids"])
 
+    def seen(self, ids: Tensor) -> Tensor:
+        """bool [n]: which rows are visual."""
+        config = self.reference.config
+        return ids == (config.image_token_id if self.name in GLM else config.video_token_id)
+
     def positions(self, ids: Tensor, units: Sequence[Unit], seconds: float) -> Tensor:
         """int64 [3, n]: the library's up to the video's last row, the training-time rule after it.
 
         seconds: from one unit to the next.
         """
         rows, columns = units[0].grid
-        visual = ids == self.reference.config.video_token_id
+        visual = self.seen(ids)
         more = {"second_per_grid_ts": torch.tensor([seconds])} if self.name == "qwen2.5-vl" else {}
         found, _ = self.reference.model.get_rope_index(
             ids[None],
@@ -85,7 +98,7 @@ class Loaded:
         rows, columns = units[0].grid
         grid = (len(units), 2 * rows, 2 * columns)
         positions = self.positions(ids, units, seconds)
-        logits: Tensor = one_shot(self.reference, ids, self.patches(images), grid, positions).logits[0]
+        logits: Tensor = one_shot(self.reference, ids, self.patches(images), grid, positions, self.seen(ids)).logits[0]
         return logits
 
     def cache(self) -> DynamicCache:

@@ -29,7 +29,13 @@ def encode(
 
 
 def prompt_text(
-    tokenizer: Any, times: Sequence[float], tokens: int, question: str, system: str | None = None, temporal: int = 2
+    tokenizer: Any,
+    times: Sequence[float],
+    tokens: int,
+    question: str,
+    system: str | None = None,
+    temporal: int = 2,
+    video: str = VIDEO,
 ) -> str:
     """The chat template's string with the video placeholder replaced as the processor replaces it."""
     messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system is not None else []
@@ -40,8 +46,8 @@ def prompt_text(
     for index in range(0, len(times), temporal):
         seconds = (times[index] + times[index + temporal - 1]) / 2
         expanded += f"<{seconds:.1f} seconds><|vision_start|>{VIDEO * tokens}<|vision_end|>"
-    assert text.count(VIDEO) == 1
-    return str(text.replace(VIDEO, expanded))
+    assert text.count(video) == 1
+    return str(text.replace(video, expanded))
 
 
 def naive_patches(
@@ -72,13 +78,19 @@ def naive_patches(
 
 @torch.no_grad()
 def one_shot(
-    reference: Any, ids: Tensor, patches: Tensor, grid: tuple[int, int, int], positions: Tensor | None = None
+    reference: Any,
+    ids: Tensor,
+    patches: Tensor,
+    grid: tuple[int, int, int],
+    positions: Tensor | None = None,
+    seen: Tensor | None = None,
 ) -> Any:
     """The library's single forward over the whole prompt. grid: (units, patch rows, patch columns).
 
-    positions: int64 [3, n] in place of the library's own.
+    positions: int64 [3, n] in place of the library's own. seen: bool [n], visual rows, where another token marks them.
     """
-    kinds = (ids == reference.config.video_token_id).to(torch.int32) * 2
+    visual = ids == reference.config.video_token_id if seen is None else seen
+    kinds = visual.to(torch.int32) * 2
     return reference(
         input_ids=ids[None],
         pixel_values_videos=patches,

@@ -21,7 +21,7 @@ class Slots:
         if rotation.axes != 1:
             raise ValueError("only one-dimensional positions can be re-numbered: rows of a picture share theirs")
         self._cosine, self._sine = rotation.angles(torch.arange(capacity, device=device)[None, None])
-        self._scale = rotation.scale
+        self._scale, self._paired = rotation.scale, rotation.paired
         self._shown: Tensor | None = None
         self._whose = 0
 
@@ -32,12 +32,12 @@ class Slots:
     def back(self, keys: Tensor, first: int) -> Tensor:
         """Keys [..., q, D] that a decoder turned to slots `first` and on, unrotated."""
         here = slice(first, first + keys.shape[-2])
-        return turn(keys, self._cosine[:, here], -self._sine[:, here], 1 / self._scale).to(keys.dtype)
+        return turn(keys, self._cosine[:, here], -self._sine[:, here], 1 / self._scale, self._paired).to(keys.dtype)
 
     def turned(self, keys: Tensor, first: int = 0) -> Tensor:
         """Unrotated keys [..., n, D] turned to slots `first` and on."""
         here = slice(first, first + keys.shape[-2])
-        return turn(keys, self._cosine[:, here], self._sine[:, here], self._scale).to(keys.dtype)
+        return turn(keys, self._cosine[:, here], self._sine[:, here], self._scale, self._paired).to(keys.dtype)
 
     def show(self, block: Tensor, held: int) -> Tensor:
         """The first `held` of a layer's keys [1, H, capacity, D], turned; good until the next layer's are shown."""

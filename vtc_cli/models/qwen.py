@@ -34,21 +34,22 @@ class Qwen(Adapter):
     """
 
     LAYER_TYPES: ClassVar[frozenset[str]] = frozenset({"full_attention"})
-    ENDS = ("<|im_end|>", "<|endoftext|>")
+    ENDS: ClassVar[tuple[str, ...]] = ("<|im_end|>", "<|endoftext|>")
     runs_layer_policies = True
 
     def __init__(self, checkpoint: Checkpoint):
         super().__init__(checkpoint)
         model, config = self.model, self.model.config
         # Every generation has functions of the same names beside its class.
-        self._library: Any = sys.modules[type(model).__module__]
+        self._library: Any = sys.modules[type(self._decoder).__module__]
         self._tower = model.model.visual
         self._tower.patch_embed.proj = PatchProjection(self._tower.patch_embed.proj)
-        self._start, self._end, self._pad = (
-            config.vision_start_token_id,
-            config.vision_end_token_id,
-            config.video_token_id,
-        )
+        self._start, self._end, self._pad = self.marks(config)
+
+    @staticmethod
+    def marks(config: Any) -> tuple[int, int, int]:
+        """Ids of the markers before and after visual rows, and of what stands for those rows."""
+        return config.vision_start_token_id, config.vision_end_token_id, config.video_token_id
 
     @classmethod
     def check(cls, config: Any, name: str) -> None:

@@ -96,6 +96,20 @@ FAMILIES: tuple[Family, ...] = (
         notes="M-RoPE that counts pairs of frames, no text within the video.",
     ),
     Family(
+        name="glm4v",
+        model_types=("glm4v",),
+        adapter="vtc_cli.models.glm4v:Glm4v",
+        recommended=("zai-org/GLM-4.1V-9B-Thinking", "zai-org/GLM-4.6V-Flash"),
+        notes="M-RoPE, a time after each pair of frames. It thinks before it answers; its words of thought count.",
+    ),
+    Family(
+        name="glm4v-moe",
+        model_types=("glm4v_moe",),
+        adapter="vtc_cli.models.glm4v_moe:Glm4vMoe",
+        recommended=("zai-org/GLM-4.5V", "zai-org/GLM-4.6V"),
+        notes="GLM-4.1V with experts: memory of the whole, compute of the few that a row is sent to.",
+    ),
+    Family(
         name="llava-onevision",
         model_types=("llava_onevision",),
         adapter="vtc_cli.models.llava_onevision:LlavaOnevision",

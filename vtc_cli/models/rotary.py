@@ -25,29 +25,35 @@ class Rotation:
 
     axes: rows of a position: 3 for M-RoPE, 1 otherwise. angles: int [axes, H, n] -> cosine and sine of each pair of
     columns, fp32 [H, n, R/2]. scale: what the decoder multiplies rotated keys by (YaRN), 1 for most.
+    paired: column 2i turns with column 2i + 1 instead (GLM-4.1V).
     """
 
     axes: int
     angles: Callable[[Tensor], tuple[Tensor, Tensor]]
     scale: float = 1.0
+    paired: bool = False
 
     def rotate(self, keys: Tensor, positions: Tensor) -> Tensor:
         """fp32 [H, n, D]: `keys` [H, n, D] turned to `positions` [axes, H or 1, n]."""
-        return turn(keys, *self.angles(positions), self.scale)
+        return turn(keys, *self.angles(positions), self.scale, self.paired)
 
     def unrotate(self, keys: Tensor, positions: Tensor) -> Tensor:
         """fp32 [H, n, D]: the keys that `positions` [axes, H or 1, n] turned into `keys`."""
         cosine, sine = self.angles(positions)
-        return turn(keys, cosine, -sine, 1 / self.scale)
+        return turn(keys, cosine, -sine, 1 / self.scale, self.paired)
 
 
-def turn(keys: Tensor, cosine: Tensor, sine: Tensor, scale: float = 1.0) -> Tensor:
-    """fp32: keys [..., n, D] turned by angles [..., n, R/2], and multiplied by `scale` where they are."""
+def turn(keys: Tensor, cosine: Tensor, sine: Tensor, scale: float = 1.0, paired: bool = False) -> Tensor:
+    """fp32: keys [..., n, D] turned by angles [..., n, R/2], and multiplied by `scale` where they are.
+
+    paired: which columns turn together, as in `Rotation`.
+    """
     half = cosine.shape[-1]
+    one, other = (slice(0, 2 * half, 2), slice(1, 2 * half, 2)) if paired else (slice(half), slice(half, 2 * half))
     turned = keys.to(torch.float32, copy=True)
-    first, second = keys[..., :half].float(), keys[..., half : 2 * half].float()
-    torch.addcmul(first * cosine, second, sine, value=-1, out=turned[..., :half])
-    torch.addcmul(second * cosine, first, sine, out=turned[..., half : 2 * half])
+    first, second = keys[..., one].float(), keys[..., other].float()
+    torch.addcmul(first * cosine, second, sine, value=-1, out=turned[..., one])
+    torch.addcmul(second * cosine, first, sine, out=turned[..., other])
     if scale != 1:
         turned[..., : 2 * half] *= scale
     return turned
@@ -68,7 +74,8 @@ def rotation_of(decoder: Any, name: str) -> Rotation:
             "back",
             "use a method that looks at keys as they are",
         )
-    axes = 3 if "mrope_section" in (getattr(decoder.config, "rope_parameters", None) or {}) else 1
+    sections = getattr(embedding, "mrope_section", None)  # where the configuration leaves them to the class
+    axes = 3 if sections or "mrope_section" in (getattr(decoder.config, "rope_parameters", None) or {}) else 1
     frequencies, scale = embedding.inv_freq.float(), float(embedding.attention_scaling)
     rows = torch.empty(0, dtype=torch.float32, device=frequencies.device)  # says which precision and device
 
@@ -77,20 +84,20 @@ def rotation_of(decoder: Any, name: str) -> Rotation:
         return cosine, sine
 
     half = len(frequencies)
+    probe = torch.arange(2, 2 + 2 * axes, device=rows.device).view(axes, 1, 2)
+    theirs = asked(probe)
+    paired = half > 1 and all(torch.equal(values[..., 0::2], values[..., 1::2]) for values in theirs)
     one_each = torch.eye(axes, dtype=torch.int64, device=rows.device)[:, None]  # [axes, 1, axes]
-    axis = asked(one_each)[1][0, :, :half].abs().argmax(0)
+    axis = asked(one_each)[1][0, :, slice(0, 2 * half, 2) if paired else slice(half)].abs().argmax(0)
 
     def angles(positions: Tensor) -> tuple[Tensor, Tensor]:
         turns = positions.float().movedim(0, -1)[..., axis] * frequencies
         return turns.cos(), turns.sin()
 
-    probe = torch.arange(2, 2 + 2 * axes, device=rows.device).view(axes, 1, 2)
-    theirs, ours = asked(probe), angles(probe)
-    if not all(
-        torch.allclose(scale * mine.repeat(1, 1, 2), other, atol=1e-4) for mine, other in zip(ours, theirs, strict=True)
-    ):
+    ours = [mine.repeat_interleave(2, -1) if paired else mine.repeat(1, 1, 2) for mine in angles(probe)]
+    if not all(torch.allclose(scale * mine, other, atol=1e-4) for mine, other in zip(ours, theirs, strict=True)):
         raise UsageError(
             f"how {name} rotates keys ({kind}) is not understood, so keys cannot be turned back",
             "use a method that looks at keys as they are",
         )
-    return Rotation(axes, angles, scale)
+    return Rotation(axes, angles, scale, paired)

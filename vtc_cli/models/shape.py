@@ -100,8 +100,10 @@ def _intermediate(text: Any) -> int:
     experts = getattr(text, "num_experts_per_tok", None)
     if not experts:
         return int(text.intermediate_size)
-    routed = experts * text.moe_intermediate_size + getattr(text, "shared_expert_intermediate_size", 0)
-    dense = len(getattr(text, "mlp_only_layers", None) or ())
+    shared = getattr(text, "shared_expert_intermediate_size", 0)
+    shared += getattr(text, "n_shared_experts", 0) * text.moe_intermediate_size
+    routed = experts * text.moe_intermediate_size + shared
+    dense = len(getattr(text, "mlp_only_layers", None) or ()) + getattr(text, "first_k_dense_replace", 0)
     if not dense:
         return int(routed)
     layers = text.num_hidden_layers
