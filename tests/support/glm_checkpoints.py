@@ -59,7 +59,7 @@ def random_glm4v(
 
 
 def random_glm4v_moe(folder: Path | str, *, vision_depth: int = 4, vision_hidden: int = 32, seed: int = 0) -> Path:
-    """Save a `Glm4vMoeForConditionalGeneration` folder and return it: one dense layer, then experts and a shared one."""
+    """Save a `Glm4vMoeForConditionalGeneration` folder and return it: dense first, then experts and a shared one."""
     from transformers import Glm4vMoeConfig, Glm4vMoeForConditionalGeneration
 
     experts = {
