@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 
 import pytest
 
@@ -217,3 +218,21 @@ def test_a_plan_fits_the_terminal_and_is_whole_in_a_pipe(command, process, foota
     assert max(map(len, lines)) <= columns
     piped = process(*words).out
     assert "".join("".join(lines).replace("·", "").split()) == "".join(piped.replace("·", "").split())
+
+
+IMPORTED = """
+import sys
+from vtc_cli.cli.main import run
+code = run(sys.argv[1:])
+print("torchao" in sys.modules)
+sys.exit(code)
+"""
+
+
+@pytest.mark.skipif(find_spec("torchao") is None, reason="without torchao nothing can import it")
+@pytest.mark.parametrize(("flags", "imported"), [((), False), (("--quantize", "int8"), True)])
+def test_torchao_is_imported_for_quantize_alone_and_in_silence(place, footage, flags, imported):
+    words = ["ask", str(footage / "clip.mp4"), "what?", *flags]
+    done = subprocess.run([sys.executable, "-c", IMPORTED, *words], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == str(imported)

@@ -18,10 +18,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from vtc_cli.engine.answer import Evidence
 from vtc_cli.engine.slab import Slab
+from vtc_cli.models.library import library
+
+ALL_ATTENTION_FUNCTIONS = library("transformers.modeling_utils").ALL_ATTENTION_FUNCTIONS
 
 # The library's table of attention functions is one for the whole process; two captures at once would undo each other.
 _INSTALLING = threading.Lock()

@@ -5,7 +5,6 @@ This is what an adapter is made from. Nothing here knows a family, except by the
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from vtc_cli.errors import MachineError
 from vtc_cli.models.device import Placement
+from vtc_cli.models.library import library
 from vtc_cli.models.lora import fold
 from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.prompt import Prompt
@@ -118,7 +118,7 @@ def configuration(folder: Path, name: str) -> Any:
 
 def _architecture(name: str) -> Any:
     try:
-        return getattr(importlib.import_module("transformers"), name)
+        return getattr(library(), name)
     except (AttributeError, ImportError, RuntimeError) as error:
         raise MachineError(
             f"transformers cannot import this family: {_root(error)}",

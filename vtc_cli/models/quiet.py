@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 log = logging.getLogger(__name__)
+_WARNING = ("torchao", "torch.utils._pytree")  # loggers that tell of kernels and deprecations while weights are loaded
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within the block, transformers and the hub client report errors only; Python warnings go to the log.
+    """Within the block, libraries report errors only (transformers, torchao, the hub); Python warnings go to the log.
 
     The bars of loading weights are off; the bar of a download stays, which the hub client shows on a terminal only.
 
@@ -26,6 +27,10 @@ def quiet() -> Iterator[None]:
     transformers_logging.set_verbosity(max(verbosity, logging.ERROR))
     hub_logging.set_verbosity(max(hub_verbosity, logging.ERROR))
     transformers_logging.disable_progress_bar()
+    loggers = [logging.getLogger(name) for name in _WARNING]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(max(logger.level, logging.ERROR))
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -33,6 +38,8 @@ def quiet() -> Iterator[None]:
     finally:
         transformers_logging.set_verbosity(verbosity)
         hub_logging.set_verbosity(hub_verbosity)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
         if bars:
             transformers_logging.enable_progress_bar()
         for warning in caught:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from transformers.models.smolvlm import processing_smolvlm as words
 
 from vtc_cli.models.checkpoint import Checkpoint
 from vtc_cli.models.contract import TowerDims, Unit
 from vtc_cli.models.fixed_size import FixedSize
+from vtc_cli.models.library import library
 from vtc_cli.models.one_axis import OneAxis
 from vtc_cli.models.prompt import Prompt
 from vtc_cli.models.towers import PictureTower, block_means
@@ -24,6 +24,7 @@ from vtc_cli.models.towers import PictureTower, block_means
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+words = library("transformers.models.smolvlm.processing_smolvlm")
 INTRO = words.DEFAULT_VIDEO_INTRO.replace("{frame_count} ", "").replace("{video_duration} [H:MM:SS] ", "")
 _MARK, _GLOBAL = "<fake_token_around_image>", "<global-img>"
 
