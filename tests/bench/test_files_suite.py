@@ -12,7 +12,7 @@ import torch
 
 from tests.support.clips import write_clip
 from vtc_cli.bench import runner as running
-from vtc_cli.bench.span import ClipSpan
+from vtc_cli.bench.span import ClipSpan, part_of
 from vtc_cli.bench.suite import limited
 from vtc_cli.bench.suites.files import files_suite
 from vtc_cli.errors import UsageError, VideoError
@@ -162,9 +162,9 @@ def test_nothing_after_the_moment_of_a_question_is_watched(vtc, films, monkeypat
     found = vtc("bench", "--suite", "files", "--questions", write(films / "q.jsonl", rows), *SMALL)
     assert found.code == 0, found.err
     source = str(films / "one.mp4")
-    assert shown[source, 2.0] == [number / 8 for number in range(16)]
-    assert shown[source, 4.0] == [number / 8 for number in range(32)]
-    assert len(shown) == 2
+    assert shown[f"{source}#t=0.0,2.0", 2.0] == [number / 8 for number in range(16)]
+    assert shown[source, 4.0] == shown[f"{source}#t=0.0,99.0", 4.0] == [number / 8 for number in range(32)]
+    assert len(shown) == 3
 
 
 def test_a_span_is_the_same_pictures_counted_from_its_start(films):
@@ -176,6 +176,8 @@ def test_a_span_is_the_same_pictures_counted_from_its_start(films):
     assert [frame.time for frame in part.frames(4.0, 0.5, 1.0)] == [0.5, 0.75]
     assert part.info.duration == 1.5
     assert part.info.digest not in (None, whole.info.digest)
+    assert part_of(part.info.source) == (whole.info.source, 1.0, 2.5)
+    assert part_of(whole.info.source) is None
     assert torch.equal(next(part.at([0.5])).image, next(whole.at([1.5])).image)
     whole.close()
     part.close()

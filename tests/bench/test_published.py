@@ -13,6 +13,8 @@ from tests.support.published import LAYOUTS
 from tests.support.tables import as_json, films
 from vtc_cli.bench.published import published_suite
 from vtc_cli.bench.published.catalog import PUBLISHED
+from vtc_cli.bench.published.mmbench import _shifts
+from vtc_cli.bench.published.tables import Row
 from vtc_cli.bench.suite import limited
 from vtc_cli.bench.suites import Place
 from vtc_cli.errors import UsageError, VideoError
@@ -197,6 +199,15 @@ def test_mmbench_is_asked_in_every_order_of_its_options(layout, tmp_path):
     assert len({task.group for task in case.tasks}) == 1
     frame = next(case.open().frames(1.0))
     assert frame.image[:, 0, 0].tolist() == [200, 20, 20]
+
+
+def test_an_option_called_none_is_an_option(tmp_path):
+    fields = {"index": "7", "question": "Which?", "answer": "B", "l2-category": "s"}
+    row = Row({**fields, "A": "None", "B": "two", "C": "one", "D": "nan"}, "row 1")
+    first = next(_shifts(row)).question
+    assert (first.choices, first.truth) == ({"A": "None", "B": "two", "C": "one"}, "B")
+    with pytest.raises(UsageError, match="row 1: option A is missing"):
+        next(_shifts(Row({**row, "A": ""}, "row 1")))
 
 
 def test_pictures_are_those_of_their_row(tmp_path):

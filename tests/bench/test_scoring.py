@@ -23,6 +23,10 @@ from vtc_cli.bench.scoring.words import normalised, same_words, says, yes_or_no
         (True, ["yes"], ["no"]),
         (3, ["3", "There are three cups.", "3.0", "03"], ["4", "33", "", "many", "1.3"]),
         ("3", ["three"], ["thirteen"]),
+        ("21", ["twenty-one", "Twenty one cups"], ["twenty", "twenty-two"]),
+        ("twenty", ["20", "twenty."], ["twenty-five", "twenty one"]),
+        ("2345", ["two thousand three hundred and forty-five"], ["two thousand", "two"]),
+        ("100", ["one hundred of them"], ["one", "1"]),
         ("-2.5", ["-2.5 degrees"], ["2.5"]),
         ("1,250", ["1250"], ["1.25"]),
         ("1:30", ["90 s", "at 1:30", "00:01:30"], ["1.3", "30"]),
@@ -61,11 +65,21 @@ def test_options_are_named_by_letter_or_text():
         ("C", {"A": "red", "B": "green"}, "none of the options"),
         (None, {"A": "red", "B": "green"}, "missing"),
         ("red", {"A": "red", "B": "red"}, "give its letter"),
+        ("B", {"A": "B", "B": "C"}, "letter them otherwise"),  # which letter is shown?
     ],
 )
 def test_answers_that_cannot_be_are_refused(answer, options, words):
     with pytest.raises(ValueError, match=words):
         expected(answer, options)
+
+
+@pytest.mark.parametrize(
+    ("answer", "options"),
+    [("red", None), ([1, 3], None), ("1..3", None), (["3", "4"], None), ("A", {"A": "1", "B": "2"})],
+)
+def test_a_tolerance_of_what_is_no_number_is_refused(answer, options):
+    with pytest.raises(ValueError, match="belongs to an answer that is a number"):
+        expected(answer, options, tolerance=1)
 
 
 @given(st.integers(-(10**9), 10**9))
@@ -117,6 +131,12 @@ def test_vqa_accuracy_is_the_mean_over_leaving_one_out():
 )
 def test_vqa_answers_that_are_the_same(one, other):
     assert canonical(one) == canonical(other)
+
+
+def test_vqa_quotes_and_plural_possessives_stay():
+    """The published script knows contractions by name, and leaves every other apostrophe."""
+    assert canonical("boys'") != canonical("boys")
+    assert canonical("'exit'") != canonical("exit")
 
 
 def test_vqa_keeps_decimal_points():

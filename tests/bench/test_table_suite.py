@@ -51,6 +51,16 @@ def test_a_long_stretch_of_one_skill_does_not_end_a_suite_with_an_end():
     assert taken(suite, EVERY) == {"a": PATIENCE + 50, "b": 1}
 
 
+def test_cases_and_questions_have_names_of_their_own():
+    """Answers are kept by these names, and found again with --resume."""
+    moments = [item("film", end=3601.123), item("film", end=3601.124)]
+    assert len({case.id for case in TableSuite("made", moments, open_film).cases()}) == 2
+    unnamed = replace(item("film"), question=Question("x?"))
+    twice = [item("film"), item("film"), unnamed, replace(unnamed, question=Question("y?", None, "#2"))]
+    names = [task.question.id for case in TableSuite("made", twice, open_film).cases() for task in case.tasks]
+    assert len(set(names)) == 4
+
+
 def test_a_group_is_taken_whole():
     items = [item("film", number=number, group=f"g{number // 4}") for number in range(8)]
     suite = TableSuite("made", items, open_film)

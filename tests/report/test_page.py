@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.report.results import NASTY, READINGS, answer, compared, methods, wri
 from tests.support.browser import chromium, opened
 from tests.support.clips import write_clip
 from vtc_cli.bench.summary import score
+from vtc_cli.cli.report import _command
 from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.jobs.report import make_report
 from vtc_cli.report.page.figures import timelines, trades
@@ -160,6 +162,34 @@ def test_evidence_is_shown_of_videos_at_hand(tmp_path):
     assert [link for link in page_of(tmp_path, files, videos=[tmp_path], thumbnails=0).links if "data:" in link] == []
     write_clip(clip, seed=5, size=(320, 200))
     assert "the file there now has other content" in page_of(tmp_path, write(tmp_path / "c.jsonl", [record])).text
+
+
+def test_evidence_is_shown_of_parts_and_of_pictures(tmp_path):
+    """As vtc bench opens them: what was shown until a moment, and a picture as a film of one frame."""
+    from PIL import Image
+
+    from vtc_cli.bench.span import ClipSpan
+    from vtc_cli.bench.still import still
+    from vtc_cli.report.page.evidence import at_hand
+    from vtc_cli.video import open_clip
+
+    clip = write_clip(tmp_path / "clip.mp4", size=(320, 200))
+    part = ClipSpan(open_clip(str(clip)), 1.0, 3.0)
+    found = at_hand(answer(video=part.info.source, clip=part.info), [])
+    assert not isinstance(found, str), found
+    assert (found.info.digest, next(found.at([0.5])).time) == (part.info.digest, 0.5)
+    Image.new("RGB", (64, 48), (200, 30, 30)).save(tmp_path / "red.png")
+    picture = still((tmp_path / "red.png").read_bytes(), str(tmp_path / "red.png"))
+    shown = at_hand(answer(video=picture.info.source, clip=picture.info), [])
+    assert not isinstance(shown, str), shown
+    for one in (part, found, picture, shown):
+        one.close()
+
+
+def test_the_command_on_the_page_makes_it_again():
+    words = ["a b.jsonl", "-o", "page.html", "--thumbnails", "3", "--videos", "one", "--videos", "two"]
+    told = _command([Path("a b.jsonl")], Path("page.html"), 3, [Path("one"), Path("two")])
+    assert shlex.split(told) == ["vtc", "report", *words]
 
 
 def test_an_allowance_of_pictures_goes_to_wrong_answers_first(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
@@ -9,11 +10,23 @@ from hashlib import blake2b
 from vtc_cli.errors import VideoError
 from vtc_cli.video.frame import Clip, Damage, Frame
 
+_SECONDS = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
+_PART = re.compile(rf"(?P<whole>.+)#t=(?P<start>{_SECONDS})(?:,(?P<end>{_SECONDS}))?", re.DOTALL)
+
+
+def part_of(source: str) -> tuple[str, float, float | None] | None:
+    """(the clip, start, end) of the name that a `ClipSpan` has in records; None for any other name."""
+    found = _PART.fullmatch(source)
+    if found is None:
+        return None
+    return found["whole"], float(found["start"]), None if found["end"] is None else float(found["end"])
+
 
 class ClipSpan:
     """The frames with start <= time < end of a clip, their times counted from `start`. Closing it closes the clip.
 
-    start, end: seconds; an end of None is the clip's own. Raises VideoError, and closes the clip, where it is over
+    start, end: seconds; an end of None is the clip's own. Its name says which part it is, as media fragments do
+    (`film.mp4#t=1,2.5`). Raises VideoError, and closes the clip, where it is over
     before `start`.
     """
 
@@ -25,9 +38,11 @@ class ClipSpan:
             clip.close()
             raise VideoError(f"{clip.info.source} is {whole:g} s long; nothing of it is left from {start:g} s on")
         stop = end if whole is None else min(whole, end if end is not None else whole)
+        told = f"{start!r}" if end is None else f"{start!r},{end!r}"
         if digest is not None:
-            digest = f"blake2b:{blake2b(f'{digest} {start:g} {end}'.encode(), digest_size=16).hexdigest()}"
-        self.info = replace(clip.info, digest=digest, duration=None if stop is None else stop - start)
+            digest = f"blake2b:{blake2b(f'{digest} {told}'.encode(), digest_size=16).hexdigest()}"
+        name = f"{clip.info.source}#t={told}"
+        self.info = replace(clip.info, source=name, digest=digest, duration=None if stop is None else stop - start)
 
     def frames(self, fps: float, start: float = 0.0, end: float | None = None) -> Iterator[Frame]:
         """See `Clip.frames`."""

@@ -80,7 +80,8 @@ class TableSuite:
         if self._seed is not None:
             order.sort(key=lambda film: blake2b(f"{self._seed} {film}".encode(), digest_size=16).digest())
         for film, start, end in order:
-            tasks = tuple(_task(item, number) for number, item in enumerate(films[film, start, end]))
+            names = _names([item.question.id for item in films[film, start, end]])
+            tasks = tuple(_task(item, name) for item, name in zip(films[film, start, end], names, strict=True))
             yield Case(_name(film, start, end), tasks, partial(self._part, film, start, end))
 
     def official(self, lines: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -89,21 +90,35 @@ class TableSuite:
 
     def _part(self, film: str, start: float, end: float | None) -> Clip:
         from vtc_cli.bench.span import ClipSpan
+        from vtc_cli.bench.still import StillClip
 
         clip = self._open(film)
-        return clip if not start and end is None else ClipSpan(clip, start, end)
+        whole = (not start and end is None) or isinstance(clip, StillClip)  # a picture is the same at any time
+        return clip if whole else ClipSpan(clip, start, end)
 
 
-def _task(item: Item, number: int) -> Task:
+def _names(ids: Sequence[str | None]) -> list[str]:
+    """A name for each question of a case, no two the same: answers are kept, and found again, by it."""
+    names: list[str] = []
+    for number, id in enumerate(ids):
+        name = f"#{number}" if id is None else id
+        while name in names:
+            name = f"{name} #{number}"
+        names.append(name)
+    return names
+
+
+def _task(item: Item, name: str) -> Task:
     asked = item.question
-    named = Question(asked.text, asked.choices, asked.id if asked.id is not None else f"#{number}", asked.truth)
+    named = Question(asked.text, asked.choices, name, asked.truth)
     return Task(named, item.skill, item.check, chance=item.chance, group=item.group, points=item.points)
 
 
 def _name(film: str, start: float, end: float | None) -> str:
-    if end is None:
-        return f"{film} from {start:g} s" if start else film
-    return f"{film} from {start:g} to {end:g} s" if start else f"{film} until {end:g} s"
+    first, last = f"{start:.12g}", f"{end:.12g}" if end is not None else None
+    if last is None:
+        return f"{film} from {first} s" if start else film
+    return f"{film} from {first} to {last} s" if start else f"{film} until {last} s"
 
 
 def _chosen(suite: str, named: Sequence[str], there: Sequence[str]) -> tuple[str, ...]:

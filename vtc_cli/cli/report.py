@@ -50,16 +50,22 @@ def report(
     from vtc_cli.jobs.report import make_report
 
     files = runs or []
+    folders = videos or []
+    command = _command(files, output, thumbnails, folders)
     with library_noise(verbose=False):
-        made = make_report(files, output, thumbnails=thumbnails, videos=videos or [], command=_command(files, output))
+        made = make_report(files, output, thumbnails=thumbnails, videos=folders, command=command)
     if not quiet:
         for note in made.notes:
             typer.echo(f"warning: {one_line(note)}", err=True)
     sys.stdout.write(f"{made.path}\n")
 
 
-def _command(files: list[Path], output: Path) -> str:
+def _command(files: list[Path], output: Path, thumbnails: int, videos: list[Path]) -> str:
     """How to make the page again."""
     import shlex
 
-    return shlex.join(["vtc", "report", *map(str, files), "-o", str(output)])
+    from vtc_cli.jobs.report import THUMBNAILS
+
+    words = ["vtc", "report", *map(str, files), "-o", str(output)]
+    words += [] if thumbnails == THUMBNAILS else ["--thumbnails", str(thumbnails)]
+    return shlex.join(words + [word for folder in videos for word in ("--videos", str(folder))])

@@ -9,7 +9,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from vtc_cli.bench.published.tables import Row
-from vtc_cli.bench.scoring.expected import Check, expected
+from vtc_cli.bench.scoring.expected import Check, option
 from vtc_cli.bench.table_suite import Item, Official, Open
 from vtc_cli.errors import UsageError
 from vtc_cli.jobs.questions import Question, check_text
@@ -44,7 +44,7 @@ def choice(
         raise UsageError(f"{row.where}: at least two options are wanted, none of them empty")
     if label not in choices:
         raise UsageError(f"{row.where}: the answer {answer!r} is none of {', '.join(choices)}")
-    right = expected(label, choices)
+    right = option(label, choices)
     return Item(film, _question(row, text, choices, id, right.truth), skill, right.check, chance=right.chance, **more)
 
 

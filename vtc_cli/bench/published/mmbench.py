@@ -10,6 +10,7 @@ import base64
 import binascii
 from collections.abc import Iterator
 from functools import partial
+from itertools import takewhile
 from string import ascii_uppercase
 
 from vtc_cli.bench.published.asking import Loaded, choice
@@ -23,7 +24,7 @@ from vtc_cli.errors import UsageError, VideoError
 from vtc_cli.video.frame import Clip
 
 SHIFTED = 1_000_000  # from this index on, the table repeats questions with their options shifted
-MISSING = ("", "nan", "none")
+MISSING = ("", "nan")  # how tables write that there is none
 
 
 def load(folder: Folder) -> Loaded:
@@ -47,7 +48,10 @@ def _shifts(row: Row) -> Iterator[Item]:
     index = int(row["index"])
     if index >= SHIFTED:
         return
-    options = [str(row[label]) for label in "ABCD" if not _missing(row.get(label))]
+    given = ["" if _missing(row.get(label)) else str(row[label]) for label in "ABCD"]
+    options = list(takewhile(bool, given))
+    if any(given[len(options) :]):
+        raise UsageError(f"{row.where}: option {'ABCD'[len(options)]} is missing, and later ones are there")
     if row["answer"] not in ascii_uppercase[: len(options)]:
         raise UsageError(f"{row.where}: the answer {row['answer']!r} is none of the options")
     skill = row.get("l2-category") or row["L2-category"]

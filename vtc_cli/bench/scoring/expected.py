@@ -34,10 +34,14 @@ def expected(answer: Any, choices: Mapping[str, str] | None = None, tolerance: f
     if tolerance < 0:
         raise ValueError("`tolerance` must be zero or more")
     if choices is not None:
-        label = _label(answer, choices)
-        return Expected(label, partial(_same, label), 1 / len(choices))
+        if tolerance:
+            raise ValueError("`tolerance` belongs to an answer that is a number")
+        return option(_label(answer, choices), choices)
     if isinstance(answer, bool):
         answer = "yes" if answer else "no"
+    number = None if isinstance(answer, Sequence) and not isinstance(answer, str) else written(str(answer))
+    if tolerance and number is None:
+        raise ValueError("`tolerance` belongs to an answer that is a number")
     if isinstance(answer, Sequence) and not isinstance(answer, str):
         return _list(answer)
     if answer is None or not str(answer).strip():
@@ -47,10 +51,14 @@ def expected(answer: Any, choices: Mapping[str, str] | None = None, tolerance: f
     ends = (written(bounds["low"]), written(bounds["high"])) if bounds else (None, None)
     if ends[0] is not None and ends[1] is not None:
         return _interval(ends[0], ends[1], text)
-    number = written(text)
     if number is not None:
         return Expected(text, partial(within, low=number - tolerance, high=number + tolerance))
     return Expected(text, partial(says, truth=text))
+
+
+def option(label: str, choices: Mapping[str, str]) -> Expected:
+    """The option called `label` is right."""
+    return Expected(label, partial(_same, label), 1 / len(choices))
 
 
 def _list(answer: Sequence[Any]) -> Expected:
@@ -72,9 +80,13 @@ def _label(answer: Any, choices: Mapping[str, str]) -> str:
     text = "" if answer is None else str(answer).strip()
     if not text:
         raise ValueError("`answer` is missing")
+    named = [label for label, words in choices.items() if words.strip() == text]
     if text in choices:
+        if named not in ([], [text]):
+            raise ValueError(
+                f"the answer {text!r} is a letter and the text of another option ({named[0]}): letter them otherwise"
+            )
         return text
-    named = [label for label, option in choices.items() if option.strip() == text]
     if not named:
         named = [label for label in choices if label.casefold() == text.casefold().strip("().")]
     if not named:

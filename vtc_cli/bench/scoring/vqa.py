@@ -11,13 +11,14 @@ AGREEING = 3  # people whose answer makes it fully right
 _DIGITS = {word: str(number) for number, word in enumerate(WORDS[:11])} | {"none": "0"}
 _MARKS = ';/[]"{}()=+\\_-><@`!'
 _DOT = re.compile(r"\.(?!\d)")
+_WITHIN = re.compile(r"(?<=\w)'(?=\w)")
 
 
 def canonical(text: str) -> str:
     """An answer as the rule compares it: lower case, number words as digits, no articles, no punctuation.
 
-    The published script restores the apostrophes of contractions from a table; here every apostrophe is dropped, which
-    makes the same pairs equal.
+    The published script restores the apostrophes of contractions from a table; here those within a word are dropped,
+    which makes the same pairs equal (and a few that are not in the table).
     """
     whole = text.casefold().replace(",", "").replace("?", "").replace("'s", " 's")
     whole = whole.replace("\n", " ").replace("\t", " ").strip()
@@ -25,7 +26,7 @@ def canonical(text: str) -> str:
     for mark in _MARKS:
         beside_a_space = f"{mark} " in whole or f" {mark}" in whole
         found = found.replace(mark, "" if beside_a_space else " ")
-    found = _DOT.sub("", found).replace("'", "")
+    found = _WITHIN.sub("", _DOT.sub("", found))
     words = (_DIGITS.get(word, word) for word in found.split())
     return " ".join(word for word in words if word not in ("a", "an", "the"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,9 +104,10 @@ def _keys(record: Record) -> list[Key]:
 
 def at_hand(record: Record, folders: Sequence[Path]) -> Clip | str:
     """The video of a record, opened, or why it cannot be: it is not a local file, not there, or another one now."""
-    from vtc_cli.video import open_clip
+    from vtc_cli.bench.span import part_of
 
-    name = record["video"]
+    named = part_of(record["video"])
+    name, part = (record["video"], None) if named is None else (named[0], named[1:])
     digest = (record["clip"] or {}).get("digest")
     for place in (Path(name), *(folder / Path(name).name for folder in folders)):
         try:
@@ -115,14 +116,27 @@ def at_hand(record: Record, folders: Sequence[Path]) -> Clip | str:
         except (OSError, ValueError):  # no name a file could have
             continue
         try:
-            clip = open_clip(str(place), str(record["settings"].get("reader") or "auto"))
+            for clip in _readings(place, str(record["settings"].get("reader") or "auto"), part):
+                if digest in (None, clip.info.digest):
+                    return clip
+                clip.close()
         except VtcError as error:
             return error.message
-        if digest is not None and clip.info.digest != digest:
-            clip.close()
-            return "the file there now has other content"
-        return clip
+        return "the file there now has other content"
     return "not a file at hand"
+
+
+def _readings(place: Path, reader: str, part: tuple[float, float | None] | None) -> Iterator[Clip]:
+    """The clips that a file can have been: as `vtc ask` opens it, and a picture as `vtc bench` does."""
+    from vtc_cli.bench.span import ClipSpan
+    from vtc_cli.bench.still import still
+    from vtc_cli.video import open_clip
+    from vtc_cli.video.source import IMAGE_SUFFIXES
+
+    clip = open_clip(str(place), reader)
+    yield clip if part is None else ClipSpan(clip, *part)
+    if part is None and place.suffix.lower() in IMAGE_SUFFIXES and place.is_file():
+        yield still(place.read_bytes(), str(place))
 
 
 def _pictures(records: Sequence[Record], clips: Mapping[str, Clip | str]) -> tuple[dict[Key, str], dict[str, str]]:
