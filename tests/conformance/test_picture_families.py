@@ -12,11 +12,13 @@ from torch import Tensor
 from tests.conformance.registered import of_stage
 from tests.conformance.test_families import covering
 from tests.conformance.witness import Witness
+from tests.support import line_checkpoints, picture_checkpoints
 from tests.support.checkpoints import random_pixels
-from tests.support.picture_checkpoints import BUILDERS
-from vtc_cli import CachePolicy, Frame, LayerPolicy, Session, VideoLM, load_model
+from vtc_cli import CachePolicy, Frame, LayerPolicy, Session, UsageError, VideoLM, load_model
 from vtc_cli.models.contract import Cursor
+from vtc_cli.models.registry import cannot
 
+BUILDERS = {**picture_checkpoints.BUILDERS, **line_checkpoints.BUILDERS}
 QUESTION = "Which colour does the moving square have?"
 
 
@@ -64,7 +66,11 @@ def test_pruner_and_cache_compose(model: VideoLM, pruner: Any, cache: Any, monke
 def test_every_cache_evicts_and_answers_alike(model: VideoLM, cache: Any) -> None:
     """With every row kept the budget is outgrown, whatever the policy; chunks change nothing."""
     film, budget = frames(12), 4 * rows_of_a_unit(model)
-    sessions = [Session(model, cache=cache(), budget=budget, question=QUESTION, chunk=chunk) for chunk in (1, 5)]
+    # Gemma 4 gives all values the same norm, so a choice by norms would be one by rounding.
+    options = {"alpha": 1.0} if (model.info.family, cache.__name__) == ("gemma4", "InfiniPotV") else {}
+    sessions = [
+        Session(model, cache=cache(**options), budget=budget, question=QUESTION, chunk=chunk) for chunk in (1, 5)
+    ]
     for session in sessions:
         session.watch(film)
         assert session.evicted > 0
@@ -77,8 +83,12 @@ def test_every_cache_evicts_and_answers_alike(model: VideoLM, cache: Any) -> Non
 
 
 @pytest.mark.parametrize("make", of_stage(LayerPolicy))
-def test_every_layer_policy_runs(model: VideoLM, make: Any) -> None:
+def test_every_layer_policy_runs_or_is_refused(model: VideoLM, make: Any) -> None:
     budget = 4 * rows_of_a_unit(model)
+    if why := cannot(model.info.family, "layers"):
+        with pytest.raises(UsageError, match=why):
+            Session(model, layers=make(), budget=budget, question=QUESTION)
+        return
     session = Session(model, layers=make(), budget=budget, question=QUESTION)
     session.watch(frames(12))
     context, slab = session._context, session._context.slab
@@ -97,6 +107,8 @@ def test_infinipot_v_numbers_entries_by_slot(model: VideoLM, monkeypatch: pytest
 
     The first layer's keys depend on nothing but a row and its position, so they can be had from the rows themselves.
     """
+    if model.info.decoder.windows:
+        pytest.skip("entries keep their positions where other layers hold the last rows only; see test_gemma4")
     budget, turn = 4 * rows_of_a_unit(model), 64
     short = len(model.open(Cursor())) + turn + 2 * budget
     monkeypatch.setattr(model, "info", replace(model.info, context=short))

@@ -38,11 +38,13 @@ def check_cache_policy(
 def rotation_for(policy: CachePolicy | None, model: VideoLM, layered: bool) -> tuple[Rotation | None, bool]:
     """How keys are rotated, if the policy needs to know, and whether entries may be numbered by slot.
 
-    They may not where a picture's rows share positions (M-RoPE), nor where layers hold different numbers of entries.
+    They may not where a picture's rows share positions (M-RoPE), nor where layers hold different numbers of entries, or
+    some of them only the last ones.
     """
     needs = needs_of(policy, model.info) if policy else frozenset()
     if not needs & {"unrotated", "slots"}:
         return None, False
     rotation = model.rotation()
     numbering = "slots" in needs and rotation is not None and rotation.axes == 1 and not layered
+    numbering = numbering and not model.info.decoder.windows
     return (rotation if numbering or "unrotated" in needs else None), numbering

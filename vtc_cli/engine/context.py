@@ -121,6 +121,7 @@ class Context:
             uneven=self._layering is not None,
             rotation=self._rotation,
             recurrent=info.decoder.recurrent,
+            windows=info.decoder.windows,
         )
         with self.meter.time("prefill"):
             self._forward(slab, self._prefix, "prefill")

@@ -81,7 +81,7 @@ class _Weights:
         self._slab = slab
         self._rows = rows
         self._held = slab.lengths
-        self._found: dict[int, Tensor] = {}
+        self._found: dict[int, list[Tensor]] = {}
 
     def observe(self, query: Tensor, key: Tensor, options: Mapping[str, Any]) -> None:
         """Add one layer. query: [1, heads, q, D]; key: the slab's view [1, H, held, D]."""
@@ -97,11 +97,13 @@ class _Weights:
         later = torch.ones(rows, rows, dtype=torch.bool, device=key.device).triu(1)
         scores = scores.unflatten(1, (-1, rows))
         scores[..., length - rows :].masked_fill_(later, -torch.inf)
-        paid = scores.softmax(-1).mean((1, 2))
-        self._found[number] = paid[:, self._slab.pinned : self._held[number]]
+        paid = scores.softmax(-1).mean((1, 2))[:, self._slab.pinned : self._held[number]]
+        self._found.setdefault(number, []).append(paid)
 
     def weights(self) -> list[Tensor]:
-        """One tensor per layer. Raises UsageError when a layer was missed."""
+        """One tensor per layer with entries: the mean over the layers that read them, which are one in most decoders.
+
+        Raises UsageError when a layer was missed."""
         missed = [number for number in range(len(self._held)) if number not in self._found]
         if missed:
             raise UsageError(
@@ -109,4 +111,4 @@ class _Weights:
                 "looks at",
                 "choose a cache policy that does not look at the question, such as -m keydiff",
             )
-        return [self._found[number] for number in range(len(self._held))]
+        return [torch.stack(self._found[number]).mean(0) for number in range(len(self._held))]

@@ -21,13 +21,17 @@ class State:
     """A layer's state at some moment; None before the first row.
 
     columns: [1, channels, kernel], the last inputs of the convolution. memory: fp32 [1, heads, D_k, D_v].
+    Of a sliding layer these are keys and values [1, H, n, D], and positions int64 [n] is where they stand.
     """
 
     columns: Tensor | None
     memory: Tensor | None
+    positions: Tensor | None = None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, State) and _same(self.columns, other.columns) and _same(self.memory, other.memory)
+        return isinstance(other, State) and all(
+            _same(getattr(self, name), getattr(other, name)) for name in ("columns", "memory", "positions")
+        )
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -14,7 +14,7 @@ refuse it (`vtc_cli.models.masks`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +23,7 @@ from transformers.cache_utils import Cache
 
 from vtc_cli.engine.recurrent import RecurrentLayer, State
 from vtc_cli.engine.slab_layer import SlabLayer
+from vtc_cli.engine.sliding import SlidingLayer
 from vtc_cli.engine.slots import Slots
 from vtc_cli.methods.stages import LayerView
 from vtc_cli.models.rotary import Rotation
@@ -57,6 +58,7 @@ class Slab(Cache):
     forwards over such a slab gives each layer a mask of its own.
     recurrent: layers (0-based) of a hybrid decoder that keep a state of fixed size and no entries. Elsewhere in this
     class "layer" means one with entries; `blocks` holds those, in order.
+    windows: those of them that keep their last rows instead, and how many positions these see.
     """
 
     def __init__(
@@ -66,13 +68,16 @@ class Slab(Cache):
         uneven: bool = False,
         rotation: Rotation | None = None,
         recurrent: Collection[int] = (),
+        windows: Mapping[int, int] | None = None,
     ):
         if layers <= len(recurrent) or capacity < 1:
             raise ValueError(f"a slab needs layers and slots, not {layers - len(recurrent)} x {capacity}")
         axes = rotation.axes if rotation else 0
-        whole = [RecurrentLayer() if number in recurrent else SlabLayer(capacity, axes) for number in range(layers)]
+        states: dict[int, RecurrentLayer | SlidingLayer] = {number: RecurrentLayer() for number in recurrent}
+        states |= {number: SlidingLayer(window) for number, window in (windows or {}).items()}
+        whole = [states.get(number) or SlabLayer(capacity, axes) for number in range(layers)]
         self.blocks = [layer for layer in whole if isinstance(layer, SlabLayer)]
-        self.states = [layer for layer in whole if isinstance(layer, RecurrentLayer)]
+        self.states = [layer for layer in whole if not isinstance(layer, SlabLayer)]
         super().__init__(layers=list(whole))
         self.capacity = capacity
         self.uneven = uneven
@@ -141,6 +146,9 @@ class Slab(Cache):
         """
         for layer in self.blocks:
             layer.labels = (unit, patch, positions)
+        for state in self.states:
+            if isinstance(state, SlidingLayer):
+                state.announced = None if positions is None else positions[0]
 
     def pin(self, rows: int) -> None:
         """Make the first `rows` entries the prefix: never shown to a policy, never moved."""

@@ -188,7 +188,7 @@ class _Trial:
         from vtc_cli.engine.slab import Slab
 
         dims = self.model.info.decoder
-        slab = Slab(dims.layers, sum(map(len, spans)), recurrent=dims.recurrent)
+        slab = Slab(dims.layers, sum(map(len, spans)), recurrent=dims.recurrent, windows=dims.windows)
         for span in spans:
             slab.expect(span.unit, span.patch, span.positions)
             logits = self.model.forward(span, slab)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vtc_cli.errors import UsageError
 from vtc_cli.models.checkpoint import Checkpoint, configuration
-from vtc_cli.models.contract import Geometry, ModelInfo, Prepared, TowerDims, Unit, VideoLM
+from vtc_cli.models.contract import DecoderDims, Geometry, ModelInfo, Prepared, TowerDims, Unit, VideoLM
 from vtc_cli.models.masks import refuse_wrong_masks
 from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.prompt import Prompt
@@ -101,6 +101,13 @@ class Adapter(VideoLM):
         """Widths of the tower. Raises UsageError when this adapter does not run it."""
 
     @classmethod
+    def decoder_dims(cls, config: Any, placement: Placement | None = None) -> DecoderDims | None:
+        """Widths of the decoder, where its layers are not all alike; None where the usual fields tell them.
+
+        placement: says how wide the values are that it keeps."""
+        return None
+
+    @classmethod
     def frames_per_unit(cls, config: Any) -> int:
         """Frames that the tower takes together."""
         return 1
@@ -130,6 +137,7 @@ class Adapter(VideoLM):
             architecture=cls.architecture(config),
             tower=tower,
             frames_per_unit=frames,
+            decoder=cls.decoder_dims(config, placement),
             **facts,
         )
 

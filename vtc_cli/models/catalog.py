@@ -89,6 +89,12 @@ def facts_of(folder: Path, name: str | None = None, notes: str = "") -> ModelFac
         from vtc_cli.models.checkpoint import configuration
 
         text = configuration(folder, name or str(folder)).get_text_config().to_dict()
+    if "sliding_attention" in (text.get("layer_types") or ()):  # layers are not all alike, and its class knows how
+        from vtc_cli.models.checkpoint import configuration
+
+        dims = family.load_adapter().decoder_dims(configuration(folder, name or str(folder)))
+    else:
+        dims = None
     heads = text["num_attention_heads"]
     kv_heads = text.get("num_key_value_heads") or heads
     head_dim = text.get("head_dim") or text["hidden_size"] // heads
@@ -96,7 +102,8 @@ def facts_of(folder: Path, name: str | None = None, notes: str = "") -> ModelFac
         id=name or str(folder),
         family=family.name,
         parameters=stored_weights(folder).parameters,
-        kv_values=2 * _cached_layers(text) * kv_heads * head_dim,
+        kv_values=2
+        * (dims.cached * dims.kv_heads * dims.head_dim if dims else _cached_layers(text) * kv_heads * head_dim),
         context=text.get("max_position_embeddings", 0),
         notes=notes or family.notes,
     )

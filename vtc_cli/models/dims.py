@@ -43,12 +43,27 @@ class LinearDims:
 
 
 @dataclass(frozen=True)
+class OtherLayer:
+    """A layer with attention that keeps no entries which a policy could evict.
+
+    kv_heads: 0 where it reads the keys and values of an earlier layer and keeps none. intermediate: as in
+    `DecoderDims`. window: how many positions a row sees, 0 for all.
+    """
+
+    kv_heads: int
+    head_dim: int
+    intermediate: int
+    window: int = 0
+
+
+@dataclass(frozen=True)
 class DecoderDims:
     """Widths of a decoder, for counting. `kv_heads` x `head_dim` x 2 x `cached` values are cached per token.
 
     intermediate: hidden width of the MLP a row goes through, of all its experts together where there are experts.
     gated: whether attention has an output gate as wide as its queries. recurrent: layers (0-based) that keep a state of
-    fixed size instead of entries; linear: their widths.
+    fixed size instead of entries; linear: their widths. others: theirs, one by one, where they have attention.
+    value_bytes: of what those keep.
     """
 
     layers: int
@@ -61,6 +76,14 @@ class DecoderDims:
     gated: bool = False
     recurrent: tuple[int, ...] = ()
     linear: LinearDims | None = None
+    others: tuple[OtherLayer, ...] = ()
+    value_bytes: int = 4
+
+    @property
+    def windows(self) -> dict[int, int]:
+        """Layers that keep their last rows only -> how many positions these see."""
+        layers = zip(self.recurrent, self.others, strict=False)
+        return {number: layer.window for number, layer in layers if layer.kv_heads}
 
     @property
     def cached(self) -> int:
@@ -69,7 +92,7 @@ class DecoderDims:
 
     @property
     def state_bytes(self) -> int:
-        """Bytes of the states of the other layers, which are kept in fp32."""
+        """Bytes of the states of the other layers: those of linear attention are kept in fp32."""
         if self.linear is None:
-            return 0
+            return self.value_bytes * sum(2 * layer.kv_heads * layer.head_dim * layer.window for layer in self.others)
         return 4 * len(self.recurrent) * self.linear.heads * self.linear.key_dim * self.linear.value_dim

@@ -110,6 +110,15 @@ FAMILIES: tuple[Family, ...] = (
         notes="GLM-4.1V with experts: memory of the whole, compute of the few that a row is sent to.",
     ),
     Family(
+        name="gemma4",
+        model_types=("gemma4",),
+        adapter="vtc_cli.models.gemma4:Gemma4",
+        recommended=("google/gemma-4-E2B-it", "google/gemma-4-E4B-it", "google/gemma-4-31B-it"),
+        notes="Frames of 70 tokens under their time. Most layers see a sliding window and keep that alone: a state of "
+        "fixed size. Cache policies compact the layers that see everything.",
+        cannot={"layers": "most of its layers see a sliding window, and keep no entries that could leave or be read"},
+    ),
+    Family(
         name="llava-onevision",
         model_types=("llava_onevision",),
         adapter="vtc_cli.models.llava_onevision:LlavaOnevision",

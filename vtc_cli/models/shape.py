@@ -23,31 +23,14 @@ def info_of(
     weight_bytes: int,
     tower: TowerDims,
     frames_per_unit: int,
+    decoder: DecoderDims | None = None,
 ) -> ModelInfo:
-    """The record of a model. config: transformers' composite configuration, with its `text_config`."""
+    """The record of a model. config: transformers' composite configuration, with its `text_config`.
+
+    decoder: its widths, where the names of the configuration's fields do not tell them.
+    """
     text = config.text_config
-    kinds = getattr(text, "layer_types", None) or ()
-    recurrent = tuple(number for number, kind in enumerate(kinds) if kind == "linear_attention")
-    linear = None
-    if recurrent:
-        linear = LinearDims(
-            key_heads=text.linear_num_key_heads,
-            heads=text.linear_num_value_heads,
-            key_dim=text.linear_key_head_dim,
-            value_dim=text.linear_value_head_dim,
-        )
-    decoder = DecoderDims(
-        layers=text.num_hidden_layers,
-        hidden=text.hidden_size,
-        heads=text.num_attention_heads,
-        kv_heads=text.num_key_value_heads,
-        head_dim=getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads,
-        intermediate=_intermediate(text),
-        vocab=text.vocab_size,
-        gated=linear is not None,  # the generations with linear layers gate the others
-        recurrent=recurrent,
-        linear=linear,
-    )
+    decoder = decoder or _decoder(text)
     return ModelInfo(
         name=name,
         name_reason=placement.name_reason,
@@ -68,6 +51,31 @@ def info_of(
         quantisation=placement.quantisation,
         adapter=None if placement.lora is None else placement.lora.name,
         kv_bytes_per_token=2 * decoder.cached * decoder.kv_heads * decoder.head_dim * DTYPE_BYTES[placement.dtype],
+    )
+
+
+def _decoder(text: Any) -> DecoderDims:
+    kinds = getattr(text, "layer_types", None) or ()
+    recurrent = tuple(number for number, kind in enumerate(kinds) if kind == "linear_attention")
+    linear = None
+    if recurrent:
+        linear = LinearDims(
+            key_heads=text.linear_num_key_heads,
+            heads=text.linear_num_value_heads,
+            key_dim=text.linear_key_head_dim,
+            value_dim=text.linear_value_head_dim,
+        )
+    return DecoderDims(
+        layers=text.num_hidden_layers,
+        hidden=text.hidden_size,
+        heads=text.num_attention_heads,
+        kv_heads=text.num_key_value_heads,
+        head_dim=getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads,
+        intermediate=_intermediate(text),
+        vocab=text.vocab_size,
+        gated=linear is not None,  # the generations with linear layers gate the others
+        recurrent=recurrent,
+        linear=linear,
     )
 
 

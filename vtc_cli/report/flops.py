@@ -17,7 +17,7 @@ vision tower and the output layer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -116,7 +116,11 @@ def decoder(dims: DecoderDims, work: Forwards, convention: Convention = "causal"
     """FLOPs of all layers and the output layer for `work`."""
     head = 2 * dims.hidden * dims.vocab * work.logits
     spared = decoder_layer(dims, work.spared_rows, work.spared_pairs(convention))
-    recurrent = len(dims.recurrent) * linear_layer(dims, work.rows) if dims.recurrent else 0
+    recurrent = len(dims.recurrent) * linear_layer(dims, work.rows) if dims.linear else 0
+    for layer in dims.others:
+        own = replace(dims, kv_heads=layer.kv_heads, head_dim=layer.head_dim, intermediate=layer.intermediate)
+        pairs = work.pairs(convention)
+        recurrent += decoder_layer(own, work.rows, min(pairs, work.rows * layer.window) if layer.window else pairs)
     return dims.cached * decoder_layer(dims, work.rows, work.pairs(convention)) + recurrent - spared + head
 
 
