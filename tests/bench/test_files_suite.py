@@ -14,7 +14,9 @@ from tests.support.clips import write_clip
 from vtc_cli.bench import runner as running
 from vtc_cli.bench.span import ClipSpan, part_of
 from vtc_cli.bench.suite import limited
+from vtc_cli.bench.suites import Place, find_suite
 from vtc_cli.bench.suites.files import files_suite
+from vtc_cli.bench.suites.tiny import Wanted
 from vtc_cli.errors import UsageError, VideoError
 from vtc_cli.video import open_clip
 
@@ -82,6 +84,16 @@ def test_csv_says_the_same(tmp_path):
     assert asked(files_suite(tmp_path / "q.tsv", None)) == [
         ("one.mp4", "choice", "What, then?", {"A": "bar", "B": "ball"}, "B")
     ]
+
+
+def test_a_seed_draws_other_films_first(films):
+    """So that a limit takes others; without one they come as the file has them."""
+    rows = [{"video": f"{number}.mp4", "question": "x?", "answer": "y"} for number in range(9)]
+    path = write(films / "q.jsonl", rows)
+    orders = [[case.id for case in find_suite("files", Wanted(seed=seed), Place(path)).cases()] for seed in (0, 1, 2)]
+    assert orders[0] == [row["video"] for row in rows]
+    assert orders[0] != orders[1] != orders[2]
+    assert sorted(orders[1]) == orders[0]
 
 
 def test_other_questions_are_another_suite(tmp_path):

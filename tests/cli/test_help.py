@@ -10,8 +10,14 @@ import pytest
 
 from vtc_cli import __version__
 
-COMMANDS = ("ask", "demo", "report", "inspect", "probe", "models", "methods", "doctor", "config", "world", "train")
-HEAVY = ("torch", "transformers", "av", "numpy", "huggingface_hub", "rich", "decord")
+COMMANDS = (
+    *("ask", "index", "memory", "demo", "bench", "report", "inspect", "probe", "models", "methods", "doctor", "config"),
+    *("world", "train"),
+)
+HEAVY = (
+    *("torch", "transformers", "torchao", "av", "numpy", "huggingface_hub", "rich", "decord"),
+    *("matplotlib", "jinja2", "PIL", "pyarrow"),
+)
 
 LOADED = f"""
 import sys

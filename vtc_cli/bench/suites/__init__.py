@@ -52,7 +52,7 @@ def find_suite(name: str, wanted: Wanted, place: Place | None = None) -> Suite:
 
         if place.questions is None:
             raise UsageError("--suite files asks the questions of a file, and none is named", "add --questions FILE")
-        return files_suite(place.questions, place.videos, wanted.skills)
+        return files_suite(place.questions, place.videos, wanted.skills, wanted.seed or None)
     from vtc_cli.bench.published import published_suite
 
     return published_suite(name, place, wanted.skills, wanted.seed)

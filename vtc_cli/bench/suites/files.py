@@ -28,12 +28,15 @@ SEPARATOR = "|"  # of options in a cell
 Row = dict[str, Any]
 
 
-def files_suite(questions: Path, videos: Path | None, skills: Sequence[str] | None = None) -> TableSuite:
+def files_suite(
+    questions: Path, videos: Path | None, skills: Sequence[str] | None = None, seed: int | None = None
+) -> TableSuite:
     """The suite of a file of questions.
 
     questions: JSONL, or CSV (TSV) with a header; fields `video`, `question`, `answer`, and where wanted `options`,
     `time` (seconds or a clock: only what was shown until then is watched), `tolerance` (of a number), `skill`, `id`.
-    videos: the folder that `video` is relative to; None for that of the file. Nothing is opened yet.
+    videos: the folder that `video` is relative to; None for that of the file. seed: draws the order of the films, which
+    is that of the file without one. Nothing is opened yet.
     Raises UsageError naming the line.
     """
     folder = questions.parent if videos is None else videos
@@ -52,7 +55,7 @@ def files_suite(questions: Path, videos: Path | None, skills: Sequence[str] | No
         items.append(item)
     if not items:
         raise UsageError(f"no questions in {questions}", "write one JSON object per line, or CSV with a header")
-    return TableSuite(NAME, items, partial(_open, folder), skills=skills)
+    return TableSuite(NAME, items, partial(_open, folder), skills=skills, seed=seed)
 
 
 def _rows(path: Path) -> Iterator[tuple[str, Row]]:
