@@ -103,6 +103,16 @@ def test_the_number_of_frames_is_a_setting_that_a_file_is_bound_to(plan, tmp_pat
         list(Bench(made, ledger).run())
 
 
+def test_weights_in_fewer_bits_are_another_comparison(plan, tmp_path):
+    pytest.importorskip("torchao")
+    made = replace(plan(), suite=TableSuite("made", [item("one")], open_film))
+    with Ledger(tmp_path / "runs.jsonl") as ledger:
+        list(Bench(made, ledger).run())
+    smaller = replace(made, settings=replace(made.settings, quantize="int8"))
+    with Ledger(tmp_path / "runs.jsonl") as ledger, pytest.raises(UsageError, match="quantize = None, and now it is"):
+        list(Bench(smaller, ledger).run())
+
+
 @pytest.mark.parametrize("width", [80, 140])
 def test_the_table_shows_long_skills_own_figures_and_what_was_left_out(plan, width):
     items = [item("one", LONG), item("one", "b"), item("broken", LONG)]

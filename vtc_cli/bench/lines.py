@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # reading lines takes neither a model nor torch
     from vtc_cli.engine.held import Held
 
 HEAD, LINE = "vtc.bench.head/1", "vtc.bench/1"
+SPARSE = ("max_frames", "quantize", "adapter")  # settings that decide answers, and are facts only where they are given
 Line = dict[str, Any]
 
 

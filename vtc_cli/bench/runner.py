@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 Line = lines.Line
 SHARED = ("fps", "pixels", "system", "temperature", "max_new_tokens")  # settings that decide every row's answers
 EVERY = sys.maxsize  # as a limit: all questions of a suite
-SPARSE = ("max_frames",)  # such settings, too, which stand among the facts only where they are given
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ class Bench:
         self.info = self._model.info
         settings = self.plan.settings.as_dict()
         model = {"model": self.info.name, "revision": self.info.revision, "dtype": self.info.dtype}
-        shared = [*SHARED, *(name for name in SPARSE if settings[name] is not None)]
+        shared = [*SHARED, *(name for name in lines.SPARSE if settings[name] is not None)]
         self.facts = {**self.plan.suite.facts, **model, **{name: settings[name] for name in shared}}
         self._head = lines.head(self.facts)
         if self.ledger is not None:

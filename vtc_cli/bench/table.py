@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from vtc_cli.bench.lines import SPARSE
 from vtc_cli.bench.summary import ALL, Score, Summary
 from vtc_cli.report.units import count, duration, operations, size
 
@@ -52,6 +53,7 @@ def _title(summary: Summary) -> str:
     if facts.get("length") is not None:
         told.append(f"films of {duration(facts['length'])}")
     told += [name for name in ("unseen", "choices") if facts.get(name)]
+    told += [f"{name.replace('_', ' ')} {facts[name]}" for name in SPARSE if facts.get(name) is not None]
     model = f"{facts['model']}@{str(facts['revision'] or '').removeprefix('blake2b:')[:8]}".rstrip("@")
     return (
         f"{model} · {' · '.join(told)} · {count(summary['questions'])} questions about {count(summary['films'])} films"
