@@ -30,6 +30,11 @@ def test_the_examples_run(vtc, place, lines):
         assert result.out
 
 
+def test_every_suite_is_in_the_help(vtc):
+    words = re.findall(r"\w+", vtc("bench", "--help").out)
+    assert [name for name in SUITES if name not in words] == []
+
+
 def test_every_suite_is_in_the_page():
     page = PAGE.read_text(encoding="utf-8")
     assert [name for name in SUITES if f"`{name}`" not in page and f"--suite {name}" not in page] == []

@@ -170,6 +170,9 @@ def bench(
       vtc bench --suite files --questions mine.jsonl --videos footage --wrong
       vtc bench --suite videomme --root Video-MME --model auto --max-frames 256 --limit all
 
+    Published benchmarks: videomme, mlvu, longvideobench, egoschema, vnbench, mvbench, streamingbench, ovobench; of
+    pictures gqa, pope, textvqa, mmbench.
+
     Every row watches the same frames and answers the same questions. A table on a terminal, JSON in a pipe. Exit
     codes: 0 done; 1 failed; 2 wrong usage; 3 some rows failed or some films cannot be read; 4 the machine lacks
     something; 130 interrupted (with --output, --resume goes on).

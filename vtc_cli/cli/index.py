@@ -34,6 +34,8 @@ def index(
     device: options.Device = None,
     dtype: options.Dtype = None,
     attention: options.Attention = None,
+    quantize: options.Quantize = None,
+    adapter: options.Adapter = None,
     trust_remote_code: options.TrustRemoteCode = None,
     fps: options.Fps = None,
     pixels: options.Pixels = None,
