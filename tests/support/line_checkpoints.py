@@ -114,11 +114,95 @@ def random_gemma4(
     return folder
 
 
+VIDEO_LLAMA_TEMPLATE = """\
+{%- if messages[0].role != 'system' -%}<|im_start|>system
+You are a helpful assistant.<|im_end|>
+{% endif -%}
+{%- for message in messages -%}
+<|im_start|>{{ message.role }}
+{% if message.content is string %}{{ message.content }}{% else %}
+{%- for part in message.content -%}
+{%- if part.type == 'video' -%}<|video_pad|>
+{% elif part.type == 'image' -%}<|image_pad|>
+{% else -%}{{ part.text }}
+{%- endif -%}
+{%- endfor -%}
+{%- endif -%}<|im_end|>
+{% endfor -%}
+{%- if add_generation_prompt -%}<|im_start|>assistant
+{% endif -%}
+"""
+
+
+def random_video_llama_3(folder: Path | str, *, vision_depth: int = 4, seed: int = 0) -> Path:
+    """Save a `VideoLlama3ForConditionalGeneration` folder and return it: patches of 8 pixels, tokens of 16."""
+    from transformers import VideoLlama3Config, VideoLlama3ForConditionalGeneration
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    ids = save_tokenizer(folder, CONTEXT, VIDEO_LLAMA_TEMPLATE, CHATML)
+    config = VideoLlama3Config(
+        text_config={**plain_text(ids), "model_type": "qwen2"},
+        vision_config={
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": vision_depth,
+            "num_attention_heads": 2,
+            "patch_size": 8,
+        },
+        image_token_id=ids["<|image_pad|>"],
+        video_token_id=ids["<|video_pad|>"],
+        tie_word_embeddings=False,
+    )
+    save_model(folder, VideoLlama3ForConditionalGeneration(config), ids, seed)
+    shared = {"patch_size": 8, "temporal_patch_size": 1, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    write_json(
+        folder / "preprocessor_config.json",
+        {**shared, "merge_size": 1, "image_processor_type": "VideoLlama3ImageProcessor"},
+    )
+    write_json(
+        folder / "video_preprocessor_config.json",
+        {
+            **shared,
+            "merge_size": 2,
+            "size": {"shortest_edge": 256, "longest_edge": 4 * 256},
+            "use_token_compression": False,
+            "video_processor_type": "VideoLlama3VideoProcessor",
+        },
+    )
+    return folder
+
+
+CHATML = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|image_pad|>", "<|video_pad|>")
+
+
+def plain_text(ids: dict[str, int]) -> dict[str, Any]:
+    """A text model's configuration."""
+    return {
+        "vocab_size": len(ids) + 5,
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": CONTEXT,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 1_000_000.0},
+    }
+
+
+def save_model(folder: Path, model: Any, ids: dict[str, int], seed: int, end: str = "<|im_end|>") -> None:
+    """Random weights, saved with where answers end."""
+    randomise(model, seed)
+    model.generation_config.eos_token_id = [ids[end], ids["<|endoftext|>"]]
+    model.generation_config.pad_token_id = ids["<|endoftext|>"]
+    model.save_pretrained(folder)
+
+
 def rename_ends(folder: Path, **named: str) -> None:
     """Say in a saved tokenizer's settings what its first, last and padding tokens are."""
     path = folder / "tokenizer_config.json"
     write_json(path, {**json.loads(path.read_text(encoding="utf-8")), **named})
 
 
-BUILDERS: dict[str, Callable[..., Path]] = {"gemma4": random_gemma4}
+BUILDERS: dict[str, Callable[..., Path]] = {"gemma4": random_gemma4, "video-llama-3": random_video_llama_3}
 """Family -> how to make a checkpoint of it; all take `vision_depth` and `seed`."""

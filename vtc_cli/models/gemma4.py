@@ -13,12 +13,11 @@ Small models feed every layer with an embedding of its own of each token; at vis
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers.masking_utils import create_causal_mask
 
 from vtc_cli.errors import MachineError, UsageError
@@ -30,7 +29,7 @@ from vtc_cli.models.dims import OtherLayer
 from vtc_cli.models.in_line import InLine
 from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.prompt import Prompt
-from vtc_cli.models.received import column_means
+from vtc_cli.models.received import column_means, reading
 from vtc_cli.models.rotary import MOVING, Rotation
 from vtc_cli.models.shape import check_layer_types
 from vtc_cli.models.soft_tokens import SoftTokens
@@ -152,7 +151,8 @@ class Gemma4(InLine):
         (rows, columns), merge = geometry.grid, self.preprocessor.merge
         down, across = (torch.arange(side * merge, device=self._device) for side in (rows, columns))
         places = torch.cartesian_prod(down, across).flip(-1).expand(units, -1, -1)  # across, then down
-        with self._received(capture) as received:
+        modules = {layer: vision.encoder.layers[layer - 1].self_attn for layer in capture}
+        with reading(modules, received_by_patches) as received:
             seen = vision(pixel_values=prepared.patches, pixel_position_ids=places).last_hidden_state
         tokens = self.model.model.embed_vision(inputs_embeds=seen).unflatten(0, (units, -1))
         scores = {
@@ -169,21 +169,6 @@ class Gemma4(InLine):
             )
             for i, span in enumerate(prepared.spans)
         ]
-
-    @contextmanager
-    def _received(self, layers: Sequence[int]) -> Iterator[dict[int, Tensor]]:
-        """While the tower runs inside the block, fill {layer: fp32 [units, patches]}: the mean over heads and queries
-        of the attention a patch receives within its frame. layers: 1-based."""
-        found: dict[int, Tensor] = {}
-        with ExitStack() as hooks:
-            for layer in sorted(set(layers)):
-                attention = self.model.model.vision_tower.encoder.layers[layer - 1].self_attn
-
-                def read(module: nn.Module, _: Any, given: dict[str, Any], layer: int = layer) -> None:
-                    found[layer] = received_by_patches(module, given)
-
-                hooks.callback(attention.register_forward_pre_hook(read, with_kwargs=True).remove)
-            yield found
 
     @torch.no_grad()
     def forward(self, span: Span, cache: object, *, layers: LayerPolicy | None = None) -> Tensor:

@@ -1,7 +1,7 @@
-"""What families with a tower for single pictures and an ordinary text model have in common.
+"""What families with an ordinary text model have in common, and those of them with a tower for single pictures.
 
-Rows stand as in `in_line`. A family says how a unit is written (`around`), what its tower sees (`look`) and how
-attention received by patches becomes attention received by tokens (`pooled`).
+Rows stand as in `in_line`. A family says how a unit is written (`around`), and where its tower sees single pictures,
+what it sees (`look`) and how attention received by patches becomes attention received by tokens (`pooled`).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ DECODERS = ("llama", "mistral", "qwen2", "qwen3", "qwen3_moe")
 """Text models whose layers are run here, by `model_type`."""
 
 
-class OneAxis(InLine):
-    """A loaded model of a family with one position per row, whose decoder runs layer by layer."""
+class PlainDecoder(InLine):
+    """A loaded model of a family with one position per row and an ordinary text model, which runs layer by layer."""
 
     runs_layer_policies = True
 
@@ -37,12 +37,36 @@ class OneAxis(InLine):
         super().__init__(checkpoint)
         # Every text model has functions of the same names beside its class.
         self._library: Any = sys.modules[type(self._decoder).__module__]
-        self._tower = self.tower(self.model)
 
     @classmethod
     def check(cls, config: Any, name: str) -> None:
         cls.tower_dims(config)
         check_decoder(config, name)
+
+    @torch.no_grad()
+    def forward(self, span: Span, cache: object, *, layers: LayerPolicy | None = None) -> Tensor:
+        # Always layer by layer: a whole text model hands positions to its attention, where gaps between them, which
+        # evicted and pruned rows leave, would be taken for the borders of packed sequences.
+        state = run_layers(self._decoder, span, cache, layers, self._queries)
+        logits: Tensor = self.model.lm_head(state)
+        return logits.float()
+
+    def _queries(self, block: Any, hidden: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Rotated queries [heads, m, D] of rows [m, d] as they enter a layer."""
+        attention = block.self_attn
+        rows = attention.q_proj(block.input_layernorm(hidden[None])).unflatten(-1, (-1, attention.head_dim))
+        norm = getattr(attention, "q_norm", None)
+        query = (rows if norm is None else norm(rows)).transpose(1, 2)
+        rotated: Tensor = self._library.apply_rotary_pos_emb(query, query, cos, sin)[0][0]
+        return rotated
+
+
+class OneAxis(PlainDecoder):
+    """Such a model whose tower looks at one picture at a time."""
+
+    def __init__(self, checkpoint: Checkpoint):
+        super().__init__(checkpoint)
+        self._tower = self.tower(self.model)
 
     @staticmethod
     @abstractmethod
@@ -75,23 +99,6 @@ class OneAxis(InLine):
             )
             for i, span in enumerate(prepared.spans)
         ]
-
-    @torch.no_grad()
-    def forward(self, span: Span, cache: object, *, layers: LayerPolicy | None = None) -> Tensor:
-        # Always layer by layer: a whole text model hands positions to its attention, where gaps between them, which
-        # evicted and pruned rows leave, would be taken for the borders of packed sequences.
-        state = run_layers(self._decoder, span, cache, layers, self._queries)
-        logits: Tensor = self.model.lm_head(state)
-        return logits.float()
-
-    def _queries(self, block: Any, hidden: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """Rotated queries [heads, m, D] of rows [m, d] as they enter a layer."""
-        attention = block.self_attn
-        rows = attention.q_proj(block.input_layernorm(hidden[None])).unflatten(-1, (-1, attention.head_dim))
-        norm = getattr(attention, "q_norm", None)
-        query = (rows if norm is None else norm(rows)).transpose(1, 2)
-        rotated: Tensor = self._library.apply_rotary_pos_emb(query, query, cos, sin)[0][0]
-        return rotated
 
 
 def check_decoder(config: Any, name: str) -> None:

@@ -7,7 +7,7 @@ map never exists. HiPrune (arXiv 2508.00553) reads two such layers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +63,29 @@ def received_attention(
                 attention.qkv.register_forward_hook(reader.read),
             ):
                 hooks.callback(handle.remove)
+        yield found
+
+
+@contextmanager
+def reading(
+    modules: Mapping[int, nn.Module], read: Callable[[Any, dict[str, Any]], Tensor]
+) -> Iterator[dict[int, Tensor]]:
+    """While the tower runs inside the block, fill {layer: what `read` makes of it} for the attention modules given.
+
+    modules: by layer (1-based). read: (module, what it is called with, by name) -> what its patches receive. For towers
+    that hand states to attention as `hidden_states`; queries and keys are projected once more.
+    """
+    found: dict[int, Tensor] = {}
+
+    def keep(layer: int) -> Callable[..., None]:
+        def put(module: nn.Module, args: tuple[Any, ...], given: dict[str, Any]) -> None:
+            found[layer] = read(module, {"hidden_states": args[0], **given} if args else given)
+
+        return put
+
+    with ExitStack() as hooks:
+        for layer, module in modules.items():
+            hooks.callback(module.register_forward_pre_hook(keep(layer), with_kwargs=True).remove)
         yield found
 
 

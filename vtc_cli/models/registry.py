@@ -119,6 +119,13 @@ FAMILIES: tuple[Family, ...] = (
         cannot={"layers": "most of its layers see a sliding window, and keep no entries that could leave or be read"},
     ),
     Family(
+        name="video-llama-3",
+        model_types=("video_llama_3",),
+        adapter="vtc_cli.models.video_llama_3:VideoLlama3",
+        recommended=("lkhl/VideoLLaMA3-2B-Image-HF",),
+        notes="Frames of any shape under their time. Its processor's own frame-difference pruning is left to pruners.",
+    ),
+    Family(
         name="llava-onevision",
         model_types=("llava_onevision",),
         adapter="vtc_cli.models.llava_onevision:LlavaOnevision",
