@@ -16,7 +16,7 @@ from vtc_cli.bench.summary import score
 from vtc_cli.cli.report import _command
 from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.jobs.report import make_report
-from vtc_cli.report.page.figures import timelines, trades
+from vtc_cli.report.page.figures import stages, timelines, trades
 from vtc_cli.report.page.reading import read_source
 from vtc_cli.report.page.runs import family_of, runs_of
 
@@ -190,6 +190,29 @@ def test_the_command_on_the_page_makes_it_again():
     words = ["a b.jsonl", "-o", "page.html", "--thumbnails", "3", "--videos", "one", "--videos", "two"]
     told = _command([Path("a b.jsonl")], Path("page.html"), 3, [Path("one"), Path("two")])
     assert shlex.split(told) == ["vtc", "report", *words]
+
+
+def test_answers_from_a_memory_have_their_time_and_say_where_they_come_from(tmp_path):
+    from vtc_cli.report.page.evidence import Album, Looked
+    from vtc_cli.report.page.render import _evidence
+
+    record = answer(recall={"stage": "look"})
+    nothing = dict.fromkeys(record["seconds"])
+    files = write(tmp_path / "one.jsonl", [{**record, "seconds": {**nothing, "recall": told}} for told in (2.0, 4.0)])
+    (bar,) = stages(runs_of([read_source(files)]))
+    assert dict(bar.seconds) == {"recall": 3.0}
+    assert "from memory" in page_of(tmp_path, files).text
+    line = {"record": record, "question": "When?", "answer": "soon", "right": None, "truth": None}
+    looked = Looked(1, line, (), (), ())
+    assert "found in its memory" in _evidence(Album((looked,)))["caption"]
+    assert "attention" not in _evidence(Album((looked,)))["caption"]
+
+
+def test_the_model_of_a_page_says_how_its_weights_were_changed(tmp_path):
+    record = answer()
+    record["model"] |= {"quantisation": "int8 with torchao", "adapter": "checkpoints/lora"}
+    shown = page_of(tmp_path, write(tmp_path / "one.jsonl", [record])).text
+    assert "int8 with torchao checkpoints/lora" in shown
 
 
 def test_an_allowance_of_pictures_goes_to_wrong_answers_first(tmp_path):

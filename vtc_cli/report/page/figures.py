@@ -10,7 +10,7 @@ from vtc_cli.report.page.reading import Record
 from vtc_cli.report.page.runs import Run, video_of
 
 # Order of the stages as an answer goes through them; the first five are per watching, the others per question.
-STAGES = ("decode", "preprocess", "vision", "method", "prefill", "first_token", "generate")
+STAGES = ("decode", "preprocess", "vision", "method", "prefill", "first_token", "generate", "recall")
 
 
 @dataclass(frozen=True)
@@ -124,10 +124,17 @@ def stages(runs: Sequence[Run]) -> list[Stages]:
     """Where the time of each run went; runs without any time measured are left out."""
     found = []
     for run in runs:
-        seconds = {name: run.costs["seconds"][name] for name in STAGES if run.costs["seconds"][name] is not None}
+        known = {**run.costs["seconds"], "recall": _recalling(run)}
+        seconds = {name: known[name] for name in STAGES if known[name] is not None}
         if seconds:
             found.append(Stages(run.number, run.name, seconds, run.costs["seconds"]["watch"]))
     return found
+
+
+def _recalling(run: Run) -> float | None:
+    """Mean seconds of answering from a memory, None for a run that did not."""
+    found = [record["seconds"]["recall"] for record in run.records if record["seconds"].get("recall") is not None]
+    return sum(found) / len(found) if found else None
 
 
 def courses(runs: Sequence[Run], column: str) -> list[Course]:

@@ -22,7 +22,7 @@ SIGNS = {
     "*": '<path d="M9 .2l1.2 3 3.2.2-2.5 2 .9 3.2L9 6.8 6.2 8.6l.9-3.2-2.5-2 3.2-.2z"/>',
 }
 DASHES = ("", "5 2", "1 1.5", "6 2 1 2")
-STAGE_NAMES = {"first_token": "first token", "generate": "answer", "method": "method", "vision": "vision tower"}
+STAGE_NAMES = {"first_token": "first token", "generate": "answer", "vision": "vision tower", "recall": "from memory"}
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ SECTIONS = (
 )  # fmt: skip
 
 
+MODEL = ("name", "revision", "dtype", "quantisation", "adapter", "device")  # what provenance tells of one
+
+
 def render(sources: Sequence[Source], runs: Sequence[Run], album: Album, command: str, usual: Mapping[str, Any]) -> str:
     """The whole HTML file. The same arguments give the same text. command: how the page was made.
     usual: the settings of a run that nothing is said about.
@@ -108,7 +111,11 @@ def _evidence(album: Album) -> dict[str, Any]:
         notes.append(f"No pictures of {some}: {reason}.")
     if album.left_out:
         notes.append(f"{_plural(album.left_out, 'more answer')} with pictures left out; --thumbnails N shows more.")
-    caption = "The moments answers looked at most, by the decoder's attention; wrong answers first."
+    how = {
+        "as found in its memory" if one.line["record"].get("recall") else "by the decoder's attention"
+        for one in album.answers
+    }
+    caption = f"The moments answers looked at most, {' or '.join(sorted(how, reverse=True))}; wrong answers first."
     if not album.answers:
         caption = "No pictures of the moments answers looked at; the table of questions has their times."
     return {"caption": caption, "notes": notes, "answers": [_looked(one) for one in album.answers]}
@@ -156,7 +163,7 @@ def _together(facts: Mapping[str, Any]) -> str:
 
 def _model(record: Record) -> str:
     model = record["model"]
-    return " ".join(str(model[name]) for name in ("name", "revision", "dtype", "device") if model.get(name))
+    return " ".join(str(model[name]) for name in MODEL if model.get(name))
 
 
 def _asked(run: Run, usual: Mapping[str, Any]) -> str:
