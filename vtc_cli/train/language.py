@@ -34,16 +34,15 @@ LETTERED = 0.15  # share of the questions with a closed list of answers that are
 # Units per film -> how often, and films of one unit for which a step has room: early, later, at the end.
 COURSES: tuple[tuple[float, dict[int, float]], ...] = (
     (0.1, {1: 0.7, 2: 0.3}),
-    (0.18, {1: 0.22, 2: 0.26, 4: 0.3, 8: 0.16, 16: 0.06}),
-    (0.6, {1: 0.2, 2: 0.2, 4: 0.36, 8: 0.17, 16: 0.06, 32: 0.01}),
-    (1.0, {1: 0.12, 2: 0.15, 4: 0.27, 8: 0.24, 16: 0.14, 32: 0.06, 64: 0.02}),
+    (0.75, {1: 0.2, 2: 0.2, 4: 0.34, 8: 0.18, 16: 0.07, 32: 0.01}),
+    (1.0, {1: 0.16, 2: 0.18, 4: 0.29, 8: 0.21, 16: 0.11, 32: 0.04, 64: 0.01}),
 )
 ASKED = 60  # questions a film is asked at most
 CHOICE = "choice"  # what multiple choice is called in the log, whatever the skill
 KINDS = (*SKILLS, CHOICE)
 EASY = ("colour", "shape", "exists", "motion", "digit", "word", "absent", "relevance")  # learnt first
 DENSE = (("describe", 0.6), ("json", 0.35))  # a description teaches more per token than any question: asked as often
-REHEARSED = (0.07, 0.25)  # from this share of the steps on, a film is asked an easy skill with this probability
+REHEARSED = (0.07, 0.3)  # from this share of the steps on, a film is asked an easy skill with this probability
 TIMED = ("when", "duration")  # nearly always the same answer in a film of one or two units, so seldom asked there
 Spans = list[tuple[float, float]]
 
