@@ -66,7 +66,7 @@ def checkpoint_folder(name: str, revision: str | None = None) -> Path:
         )
     raise MachineError(
         f"the configuration of {name} is not on this machine",
-        f"did you mean {close[0]!r}?" if close and name not in known else f"`hf download {name}`, or --model {TINY}",
+        f"did you mean {close[0]!r}?" if close and name not in known else f"`vtc models pull {name}`, or --model {TINY}",
     )
 
 

@@ -224,7 +224,7 @@ def absent(name: str, at: str = "") -> MachineError:
     why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "the hub cannot be reached"
     return MachineError(
         f"{name}{at} is not in the cache ({constants.HF_HUB_CACHE}) and cannot be downloaded: {why}.",
-        f"Connect (with HF_HUB_OFFLINE unset) or fill the cache where there is a network (`hf download {name}`); "
+        f"Connect (with HF_HUB_OFFLINE unset) or fill the cache where there is a network (`vtc models pull {name}`); "
         "to use vtc without a download take --model tiny.",
     )
 

@@ -106,7 +106,7 @@ def _weight_files(folder: Path) -> tuple[Path, ...]:
         if missing:
             raise MachineError(
                 f"{folder} is incomplete: {len(missing)} of {len(wanted)} weight files are missing ({missing[0]}).",
-                "Finish the download (`hf download` resumes it).",
+                "Finish the download (`vtc models pull` resumes it).",
             )
         return tuple(folder / name for name in wanted)
     single = folder / "model.safetensors"
