@@ -64,9 +64,10 @@ def checkpoint_folder(name: str, revision: str | None = None) -> Path:
             f"there is no model {name!r}: no folder of that name, and not a Hub id",
             f"did you mean {close[0]!r}?" if close else "`vtc models` lists what runs",
         )
+    fetch = f"`vtc models pull {name}`, or --model {TINY}"
     raise MachineError(
         f"the configuration of {name} is not on this machine",
-        f"did you mean {close[0]!r}?" if close and name not in known else f"`vtc models pull {name}`, or --model {TINY}",
+        f"did you mean {close[0]!r}?" if close and name not in known else fetch,
     )
 
 
