@@ -17,6 +17,7 @@ from vtc_cli import __version__
 from vtc_cli.cli import (
     ask,
     bench,
+    chat,
     config,
     demo,
     doctor,
@@ -78,7 +79,23 @@ def root(
         raise typer.Exit
 
 
-for module in (ask, index, memory, demo, bench, report, inspect, probe, models, methods, doctor, config, world, train):
+for module in (
+    ask,
+    chat,
+    index,
+    memory,
+    demo,
+    bench,
+    report,
+    inspect,
+    probe,
+    models,
+    methods,
+    doctor,
+    config,
+    world,
+    train,
+):
     module.register(app)
 
 

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vtc_cli.errors import UsageError, VtcError
 from vtc_cli.jobs.events import Events
 from vtc_cli.jobs.questions import Question
+from vtc_cli.jobs.recollected import Circumstances, recalled_record, save_frames
 from vtc_cli.jobs.remembering import Remembered, Rememberer
 from vtc_cli.jobs.run import Runner
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.jobs.setup import methods_of, split_memory, turn_room
 from vtc_cli.jobs.watched import Watched, method_facts
-from vtc_cli.memory.contract import Inquiry, Interval, Look, Recall, Recollection, Step
-from vtc_cli.memory.place import fingerprint as memory_fingerprint
+from vtc_cli.memory.contract import Inquiry, Look, Recall
 from vtc_cli.memory.place import path_of
 from vtc_cli.memory.store import MemoryStore
-from vtc_cli.report.facts import Asked, Evidence, Outcome, Seconds
+from vtc_cli.report.facts import Seconds
 from vtc_cli.report.identity import fingerprint, record_id
 from vtc_cli.video.frame import Clip, Frame
 from vtc_cli.video.sampling import plan_sampling
 
 if TYPE_CHECKING:
-    from vtc_cli.memory.narrator import ModelNarrator
+    from vtc_cli.memory.narrator import ModelNarrator, SessionLook
     from vtc_cli.models.contract import Unit, VideoLM
 
 Record = dict[str, Any]
-MOMENTS = 3  # of evidence, as with other answers
 
 
 class MemoryRunner:
@@ -104,23 +102,31 @@ class MemoryRunner:
     def answer(self, clip: Clip, questions: Sequence[Question]) -> Iterator[Record]:
         """See `Answerer.answer`. Where there is no memory yet, watching makes it, and the cache of watching answers
         what a glance can."""
+        found, watched, took = self.acquire(clip, questions)
+        try:
+            for number, question in enumerate(questions):
+                glance = watched if self.settings.at is None else None
+                yield self.reply(found, question, clip=clip, glance=glance, took=took if number == 0 else None)
+        finally:
+            found.store.close()
+
+    def acquire(
+        self, clip: Clip, questions: Sequence[Question] = ()
+    ) -> tuple[Remembered, SessionLook | None, float | None]:
+        """The memory of a video, the one that is there or made now; what the model still has in view where it has just
+        watched the video; and the seconds that making it took, None where it was there. Raises VtcError."""
+        from vtc_cli.memory.narrator import SessionLook
+
         model = self.prepare()
-        narrator = self._narrator(model)
         began = time.perf_counter()
         watched: list[Watched] = []
         found = None if self._force else self.rememberer.find(clip, model)
         if found is None:
-            found = self.rememberer.remember(
-                clip, model, narrator, force=self._force, watch=self._watching(clip, questions, watched)
-            )
+            watch = self._watching(clip, questions, watched)
+            found = self.rememberer.remember(clip, model, self._narrator(model), force=self._force, watch=watch)
         took = time.perf_counter() - began if found.built else None
         self._force = False
-        try:
-            for number, question in enumerate(questions):
-                glance = _glance(watched) if self.settings.at is None else None
-                yield self._ask(clip, found, question, glance, narrator, took if number == 0 else None)
-        finally:
-            found.store.close()
+        return found, SessionLook(watched[0].session) if watched else None, took
 
     def _narrator(self, model: VideoLM) -> ModelNarrator:
         from vtc_cli.memory.narrator import ModelNarrator
@@ -151,83 +157,65 @@ class MemoryRunner:
             model.label_ids(list(question.choices))
         return len(model.question(Cursor(), question.text, question.choices))
 
-    def _ask(
+    def reply(
         self,
-        clip: Clip,
         found: Remembered,
         question: Question,
-        glance: Look | None,
-        narrator: ModelNarrator,
-        took: float | None,
+        *,
+        clip: Clip | None = None,
+        at: float | None = None,
+        glance: Look | None = None,
+        took: float | None = None,
     ) -> Record:
-        from vtc_cli.report.record import build_record
+        """The record of one answer from an open memory. Raises VtcError.
 
-        settings, info = self.settings, narrator.model.info
+        clip: the video, to look again; without it, stored pictures are all there is. at: answer as of this moment, the
+        settings' own when None. glance: see `Inquiry`. took: seconds of making the memory, if this run made it.
+        """
+        model = self.prepare()
+        settings = self.settings if at is None else replace(self.settings, at=at)
+        narrator, info, store = self._narrator(model), model.info, found.store
         self.events.asking(question)
         began = time.perf_counter()
-        looking = _Looking(clip, found.store)
+        looking = _Looking(clip, store) if clip is not None else None
         inquiry = Inquiry(
-            question.text, question.choices, settings.at, settings.max_new_tokens, settings.temperature, settings.seed,
+            question.text,
+            question.choices,
+            settings.at,
+            settings.max_new_tokens,
+            settings.temperature,
+            settings.seed,
             glance,
-        )  # fmt: skip
-        recalled = self.rememberer.method.recall(
-            inquiry, Recall(found.store, narrator, again=looking.again, sampled=looking.sampled)
         )
+        using = Recall(store, narrator)
+        if looking is not None:
+            using = replace(using, again=looking.again, sampled=looking.sampled)
+        recalled = self.rememberer.method.recall(inquiry, using)
         seconds = time.perf_counter() - began
         self.events.token(recalled.answer)
-        if self._evidence is not None:
-            self._save(clip, recalled, self._evidence)
-        moments = [Evidence((item.t0 + item.t1) / 2) for item in recalled.intervals[:MOMENTS]]
-        given = question.choices is not None
-        outcome = Outcome(
-            recalled.answer,
-            recalled.posterior.shares if given else None,
-            "choices" if given else "stop",
-            moments,
-            (*found.notes, *recalled.notes),
-        )
+        source = clip.info.source if clip is not None else str(store.get("source"))
+        if self._evidence is not None and clip is not None:
+            self._saved += 1
+            spans = [(item.t0, item.t1) for item in recalled.intervals]
+            save_frames(clip.at, spans, self._evidence, f"{Path(source).stem}-{self._saved:03d}")
         facts = method_facts(self._runner.methods, info)
         memory = method_facts({"memory": self.rememberer.chosen}, info)
-        return build_record(
-            video=clip.info.source,
-            asked=Asked(question.text, question.choices, question.id),
+        about = Circumstances(
+            video=source,
+            question=question,
             settings=settings.as_dict(),
-            clip=clip.info,
+            clip=clip.info if clip is not None else None,
+            damage=clip.damage if clip is not None else None,
             model=info,
             methods=[*(facts if took is not None else [item for item in facts if item.stage == "pruner"]), *memory],
-            outcome=outcome,
-            damage=clip.damage,
+            memory=store.path.parent.name,
+            at=settings.at,
+            built=took is not None,
+            decoded=looking.decoded if looking is not None else 0,
             seconds=Seconds(load=self._load_seconds, watch=took, recall=seconds),
-            reused=took is None,
-            recall={
-                "memory": memory_fingerprint(clip.info),
-                "at": settings.at,
-                "built": took is not None,
-                **_recalled(recalled),
-                "decoded": looking.decoded,
-            },
+            notes=found.notes,
         )
-
-    def _save(self, clip: Clip, recalled: Recollection, folder: Path) -> None:
-        """Frames of what the answer rests on, at the video's own size: three of each of the first intervals."""
-        from vtc_cli.memory.jpeg import encode_jpeg
-
-        self._saved += 1
-        stem = re.sub(r"[^\w.-]+", "_", Path(clip.info.source).stem) or "video"
-        times = [
-            round(item.t0 + share * (item.t1 - item.t0), 3)
-            for item in recalled.intervals[:MOMENTS]
-            for share in (0.0, 0.5, 0.95)
-        ]
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for frame, at in zip(clip.at(times), times, strict=True):
-                path = folder / f"{stem}-{self._saved:03d}-{at:09.3f}s.jpg"
-                path.write_bytes(encode_jpeg(frame.image))
-        except OSError as error:
-            raise UsageError(
-                f"cannot write the evidence to {folder}: {error.strerror or error}", "name another --evidence"
-            ) from None
+        return recalled_record(recalled, about)
 
 
 class _Looking:
@@ -254,46 +242,3 @@ class _Looking:
                 found.append(frame)
         self.decoded += len(found)
         return found
-
-
-def _glance(watched: Sequence[Watched]) -> Look | None:
-    from vtc_cli.memory.narrator import SessionLook
-
-    return SessionLook(watched[0].session) if watched else None
-
-
-def _recalled(found: Recollection) -> dict[str, Any]:
-    belief = found.posterior
-    return {
-        "stage": found.stage,
-        "stopped": found.stopped,
-        "confidence": round(belief.shares[belief.best], 6),
-        "entropy": round(belief.entropy, 6),
-        "coverage": round(belief.coverage, 6),
-        "supported": found.supported,
-        "intervals": [_interval(item) for item in found.intervals],
-        "trace": [_step(step) for step in found.trace],
-        "calls": found.calls,
-        "visual_tokens": found.visual_tokens,
-    }
-
-
-def _step(step: Step) -> dict[str, Any]:
-    return {
-        "stage": step.stage,
-        "entropy": round(step.posterior.entropy, 6),
-        "coverage": round(step.posterior.coverage, 6),
-        "answers": dict(step.answers),
-        "posterior": {label: round(share, 6) for label, share in step.posterior.shares.items()},
-        "text": step.text,
-        "frames": [round(time, 3) for time in step.frames],
-        "intervals": [_interval(item) for item in step.intervals],
-        "calls": step.calls,
-        "visual_tokens": step.visual_tokens,
-        "note": step.note,
-    }
-
-
-def _interval(item: Interval) -> dict[str, Any]:
-    facts = asdict(item)
-    return {**facts, "t0": round(item.t0, 3), "t1": round(item.t1, 3)}
