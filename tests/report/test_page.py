@@ -175,7 +175,10 @@ def test_evidence_is_shown_of_parts_and_of_pictures(tmp_path):
 
     clip = write_clip(tmp_path / "clip.mp4", size=(320, 200))
     part = ClipSpan(open_clip(str(clip)), 1.0, 3.0)
-    found = at_hand(answer(video=part.info.source, clip=part.info), [])
+    record = answer(video=part.info.source, clip=part.info)
+    both = write(tmp_path / "both.jsonl", [record, answer(video=str(clip))])
+    assert "2 answers · 1 video ·" in page_of(tmp_path, both, thumbnails=0).text
+    found = at_hand(record, [])
     assert not isinstance(found, str), found
     assert (found.info.digest, next(found.at([0.5])).time) == (part.info.digest, 0.5)
     Image.new("RGB", (64, 48), (200, 30, 30)).save(tmp_path / "red.png")

@@ -26,8 +26,7 @@ class ClipSpan:
     """The frames with start <= time < end of a clip, their times counted from `start`. Closing it closes the clip.
 
     start, end: seconds; an end of None is the clip's own. Its name says which part it is, as media fragments do
-    (`film.mp4#t=1,2.5`). Raises VideoError, and closes the clip, where it is over
-    before `start`.
+    (`film.mp4#t=1.0,2.5`). Raises VideoError, and closes the clip, where it is over before `start`.
     """
 
     def __init__(self, clip: Clip, start: float = 0.0, end: float | None = None):
@@ -38,7 +37,7 @@ class ClipSpan:
             clip.close()
             raise VideoError(f"{clip.info.source} is {whole:g} s long; nothing of it is left from {start:g} s on")
         stop = end if whole is None else min(whole, end if end is not None else whole)
-        told = f"{start!r}" if end is None else f"{start!r},{end!r}"
+        told = ",".join(repr(float(edge)) for edge in (start, end) if edge is not None)
         if digest is not None:
             digest = f"blake2b:{blake2b(f'{digest} {told}'.encode(), digest_size=16).hexdigest()}"
         name = f"{clip.info.source}#t={told}"

@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from vtc_cli.bench.span import part_of
 from vtc_cli.report.page.canvas import missing
 from vtc_cli.report.page.differences import settings_of
 from vtc_cli.report.page.evidence import Album, Looked
@@ -76,7 +77,8 @@ def _subtitle(runs: Sequence[Run]) -> str:
     records = [record for run in runs for record in run.records]
     days = sorted({record["created"][:10] for record in records})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    videos = len({record["video"] for record in records})
+    named = {record["video"] for record in records}
+    videos = len({part[0] if (part := part_of(name)) else name for name in named})
     return " · ".join([_plural(len(runs), "run"), _plural(len(records), "answer"), _plural(videos, "video"), when])
 
 
