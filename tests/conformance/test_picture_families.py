@@ -107,8 +107,8 @@ def test_infinipot_v_numbers_entries_by_slot(model: VideoLM, monkeypatch: pytest
 
     The first layer's keys depend on nothing but a row and its position, so they can be had from the rows themselves.
     """
-    if model.info.decoder.windows:
-        pytest.skip("entries keep their positions where other layers hold the last rows only; see test_gemma4")
+    if model.info.decoder.recurrent:
+        pytest.skip("entries keep their positions where other layers keep a state")
     budget, turn = 4 * rows_of_a_unit(model), 64
     short = len(model.open(Cursor())) + turn + 2 * budget
     monkeypatch.setattr(model, "info", replace(model.info, context=short))

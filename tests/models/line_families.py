@@ -15,8 +15,8 @@ from transformers import DynamicCache
 
 from tests.models.reference import encode, frames_of
 from tests.support.line_checkpoints import BUILDERS
+from vtc_cli.models.adapter import Adapter
 from vtc_cli.models.contract import Cursor, Span, Unit
-from vtc_cli.models.in_line import InLine
 from vtc_cli.models.load import load_model
 
 QUESTION = "Which colour does the moving square have?"
@@ -29,7 +29,7 @@ class Loaded:
 
     name: str
     folder: Path
-    model: InLine
+    model: Adapter
     reference: Any
 
     def patches(self, images: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class Loaded:
 
     def ids(self, units: Sequence[Unit]) -> Tensor:
         """The whole prompt, tokenised as one string: the template's, with the video written out as in `WRITTEN`."""
-        tokenizer, mark = self.model.tokenizer, self.model.PLACEHOLDER
+        tokenizer, mark = self.model.tokenizer, "<|video_pad|>"
         user = {"role": "user", "content": [{"type": "video"}, {"type": "text", "text": QUESTION}]}
         text = tokenizer.apply_chat_template([user], tokenize=False, add_generation_prompt=True, enable_thinking=False)
         assert text.count(mark) == 1
@@ -78,7 +78,11 @@ def _timed(times: Sequence[float], rows: str) -> str:
     return ",".join(f"Time {time:.1f}s:{rows}" for time in times)
 
 
-WRITTEN: dict[str, Callable[[Sequence[float], str], str]] = {"video-llama-3": _timed}
+def _framed(times: Sequence[float], rows: str) -> str:
+    return "<image_id>0</image_id>" + "".join(f"<image>{rows}</image>" for _ in times)
+
+
+WRITTEN: dict[str, Callable[[Sequence[float], str], str]] = {"video-llama-3": _timed, "minicpm-v-4.6": _framed}
 """What stands for a video in the text, from its frames' times and the rows of one."""
 
 
@@ -88,7 +92,12 @@ def _video_llama(patches: Tensor, geometry: Any) -> dict[str, Any]:
     return {"pixel_values_videos": patches, "video_grid_thw": grid, "video_merge_sizes": torch.tensor([2])}
 
 
-INPUTS: dict[str, Callable[[Tensor, Any], dict[str, Any]]] = {"video-llama-3": _video_llama}
+def _minicpm(patches: Tensor, geometry: Any) -> dict[str, Any]:
+    sizes = torch.tensor([[4 * side for side in geometry.grid]] * len(patches), dtype=torch.int32)
+    return {"pixel_values_videos": torch.cat(list(patches), -1)[None], "target_sizes_videos": sizes}
+
+
+INPUTS: dict[str, Callable[[Tensor, Any], dict[str, Any]]] = {"video-llama-3": _video_llama, "minicpm-v-4.6": _minicpm}
 """How the library's class is given a video."""
 
 
@@ -99,7 +108,7 @@ def loaded(name: str) -> Loaded:
 
     folder = BUILDERS[name](Path(mkdtemp(prefix="vtc-")) / name)
     model = load_model(str(folder), device="cpu", dtype="float32")
-    assert isinstance(model, InLine)
+    assert isinstance(model, Adapter)
     return Loaded(name, folder, model, getattr(transformers, model.ARCHITECTURE).from_pretrained(folder).eval())
 
 

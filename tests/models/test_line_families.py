@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from tests.models.line_families import GAP, NAMES, QUESTION, Loaded, loaded
+from tests.models.line_families import GAP, INPUTS, NAMES, QUESTION, Loaded, loaded
 from tests.models.reference import encode, frames_of
 from tests.report.counting import counter
 from tests.support.checkpoints import random_pixels
@@ -100,7 +103,8 @@ def test_evicted_entries_equal_masked_ones(family: Loaded) -> None:
 
 def test_captured_attention_is_the_towers_own(family: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
     """Against attention maps of a layer, as its eager function makes them, put together token by token."""
-    tower, merge = family.model._vision, family.model.preprocessor.merge  # type: ignore[attr-defined]
+    tower: Any = getattr(family.model, "_vision", None) or family.model._tower  # type: ignore[attr-defined]
+    merge = family.model.preprocessor.merge
     images, layer, maps = random_pixels(2, 32, 48, seed=2), 2, []
     units = family.watch(images, capture=[layer])
     (rows, columns), library = units[0].grid, sys.modules[type(tower).__module__]
@@ -167,11 +171,56 @@ def test_counted_compute_equals_the_counter(family: Loaded) -> None:
     assert measured.get_total_flops() == flops.tower(family.model.info.tower, Forwards.one(patches, 0, logits=0) * 2)
 
 
+def test_attention_is_read_before_and_after_the_towers_own_merger(monkeypatch: pytest.MonkeyPatch) -> None:
+    family, layer = loaded("minicpm-v-4.6"), 4
+    tower, images, maps = family.model._tower, random_pixels(2, 32, 48, seed=2), []  # type: ignore[attr-defined]
+    units, library = family.watch(images, capture=[layer]), sys.modules[type(tower).__module__]
+    eager: Any = library.eager_attention_forward  # type: ignore[attr-defined]
+
+    def record(module: Any, *args: Any, **given: Any) -> Any:
+        output, weights = eager(module, *args, **given)
+        if module is tower.encoder.layers[layer - 1].self_attn:
+            maps.append(weights[0])
+        return output, weights
+
+    monkeypatch.setattr(library, "eager_attention_forward", record)
+    monkeypatch.setattr(tower.config, "_attn_implementation", "eager")
+    family.watch(images)
+    for unit, weights in zip(units, maps, strict=True):
+        assert weights.shape[-1] == 4 * 6
+        expected = weights.mean((0, 1)).view(2, 2, 3, 2).mean((1, 3)).flatten()
+        torch.testing.assert_close(unit.scores[layer], expected, atol=1e-6, rtol=1e-4)
+
+
+def test_a_video_is_numbered_where_the_picture_processor_says_so(tmp_path: Path) -> None:
+    family = loaded("minicpm-v-4.6")
+    folder = tmp_path / "model"
+    shutil.copytree(family.folder, folder)
+    settings = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
+    for key, rows in (("true", len(family.model.open(Cursor()))), ("false", len(family.model.open(Cursor())) - 3)):
+        (folder / "preprocessor_config.json").write_text(json.dumps({**settings, "use_image_id": key == "true"}))
+        drawn = sketch(folder, Placement("cpu", "", "float32", "", "sdpa", ""), "copy", 1)
+        assert drawn.prefix() == rows
+
+
 def processor_of(family: Loaded) -> Any:
     """The family's own processor, as the library makes it from the folder."""
     torchvision_or_skip()
     pytest.importorskip("PIL")
     from transformers import AutoTokenizer
+
+    if family.name == "minicpm-v-4.6":
+        from transformers.models.minicpmv4_6.image_processing_pil_minicpmv4_6 import MiniCPMV4_6ImageProcessorPil
+        from transformers.models.minicpmv4_6.processing_minicpmv4_6 import MiniCPMV4_6Processor
+        from transformers.models.minicpmv4_6.video_processing_minicpmv4_6 import MiniCPMV4_6VideoProcessor
+
+        tokenizer = AutoTokenizer.from_pretrained(family.folder)
+        return MiniCPMV4_6Processor(
+            image_processor=MiniCPMV4_6ImageProcessorPil(),
+            tokenizer=tokenizer,
+            video_processor=MiniCPMV4_6VideoProcessor.from_pretrained(family.folder),
+            chat_template=tokenizer.chat_template,
+        )
     from transformers.models.video_llama_3.image_processing_pil_video_llama_3 import VideoLlama3ImageProcessorPil
     from transformers.models.video_llama_3.processing_video_llama_3 import VideoLlama3Processor
     from transformers.models.video_llama_3.video_processing_video_llama_3 import VideoLlama3VideoProcessor
@@ -187,6 +236,8 @@ def processor_of(family: Loaded) -> Any:
 
 def limits(family: Loaded, frames: int) -> dict[str, Any]:
     """What makes the processor hold a video of so many frames to the size that is ours for each of them."""
+    if family.name == "minicpm-v-4.6":
+        return {"max_slice_nums": 1}  # the overview alone
     return {"size": {"shortest_edge": 256, "longest_edge": frames * family.model.preprocessor.default_pixels}}
 
 
@@ -205,5 +256,6 @@ def test_ids_and_patches_equal_the_processors(family: Loaded, size: tuple[int, i
     )
     spans = family.spans(family.watch(images))
     assert torch.cat([span.ids for span in spans]).tolist() == theirs["input_ids"][0].tolist()
-    given = {"video-llama-3": "pixel_values_videos"}[family.name]
-    assert torch.equal(family.patches(images), theirs[given])
+    ours = INPUTS[family.name](family.patches(images), family.geometry(images))
+    for name, values in ours.items():
+        assert torch.equal(values, theirs[name]), name

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.checkpoints import randomise, save_tokenizer, write_json
+from tests.support.qwen_checkpoints import THINKING, hybrid_text
 
 CONTEXT = 32_768
 
@@ -173,6 +174,57 @@ def random_video_llama_3(folder: Path | str, *, vision_depth: int = 4, seed: int
     return folder
 
 
+MINICPM_NAMED = {
+    "image_token": "<|image_pad|>",
+    "video_token": "<|video_pad|>",
+    "image_start_token": "<image>",
+    "image_end_token": "</image>",
+    "slice_start_token": "<slice>",
+    "slice_end_token": "</slice>",
+    "image_id_start_token": "<image_id>",
+    "image_id_end_token": "</image_id>",
+}
+
+
+def random_minicpmv4_6(folder: Path | str, *, vision_depth: int = 4, seed: int = 0) -> Path:
+    """Save a `MiniCPMV4_6ForConditionalGeneration` folder and return it: 2 x 3 tokens a frame of 48 x 32.
+
+    Patches of 4 pixels, merged after the second layer of the tower and after the last; a hybrid text model.
+    """
+    from transformers import MiniCPMV4_6Config, MiniCPMV4_6ForConditionalGeneration
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    template = VIDEO_LLAMA_TEMPLATE + THINKING
+    special = (*CHATML[:3], *MINICPM_NAMED.values())
+    ids = save_tokenizer(folder, CONTEXT, template, special, MINICPM_NAMED)
+    config = MiniCPMV4_6Config(
+        text_config={**plain_text(ids), **hybrid_text(), "model_type": "qwen3_5_text"},
+        vision_config={
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": vision_depth,
+            "num_attention_heads": 2,
+            "image_size": 40,
+            "patch_size": 4,
+        },
+        insert_layer_id=1,
+        image_token_id=ids["<|image_pad|>"],
+        video_token_id=ids["<|video_pad|>"],
+        tie_word_embeddings=False,
+    )
+    save_model(folder, MiniCPMV4_6ForConditionalGeneration(config), ids, seed)
+    shared = {"patch_size": 4, "scale_resolution": 40, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    write_json(
+        folder / "preprocessor_config.json",
+        {**shared, "use_image_id": True, "image_processor_type": "MiniCPMV4_6ImageProcessor"},
+    )
+    write_json(
+        folder / "video_preprocessor_config.json", {**shared, "video_processor_type": "MiniCPMV4_6VideoProcessor"}
+    )
+    return folder
+
+
 CHATML = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|image_pad|>", "<|video_pad|>")
 
 
@@ -204,5 +256,9 @@ def rename_ends(folder: Path, **named: str) -> None:
     write_json(path, {**json.loads(path.read_text(encoding="utf-8")), **named})
 
 
-BUILDERS: dict[str, Callable[..., Path]] = {"gemma4": random_gemma4, "video-llama-3": random_video_llama_3}
+BUILDERS: dict[str, Callable[..., Path]] = {
+    "gemma4": random_gemma4,
+    "video-llama-3": random_video_llama_3,
+    "minicpm-v-4.6": random_minicpmv4_6,
+}
 """Family -> how to make a checkpoint of it; all take `vision_depth` and `seed`."""

@@ -85,7 +85,7 @@ def random_qwen3_5(folder: Path | str, *, vision_depth: int = 4, vision_hidden: 
 
     vision = _third_vision(vision_depth, vision_hidden)
     template = CHAT_TEMPLATE + THINKING
-    return _third(Path(folder), Qwen3_5Config, Qwen3_5ForConditionalGeneration, _hybrid(), vision, template, seed)
+    return _third(Path(folder), Qwen3_5Config, Qwen3_5ForConditionalGeneration, hybrid_text(), vision, template, seed)
 
 
 def random_qwen3_5_moe(folder: Path | str, *, vision_depth: int = 4, vision_hidden: int = 32, seed: int = 0) -> Path:
@@ -98,12 +98,13 @@ def random_qwen3_5_moe(folder: Path | str, *, vision_depth: int = 4, vision_hidd
         "moe_intermediate_size": 48,
         "shared_expert_intermediate_size": 40,
     }
-    vision, text = _third_vision(vision_depth, vision_hidden), {**_hybrid(), **experts}
+    vision, text = _third_vision(vision_depth, vision_hidden), {**hybrid_text(), **experts}
     template = CHAT_TEMPLATE + THINKING
     return _third(Path(folder), Qwen3_5MoeConfig, Qwen3_5MoeForConditionalGeneration, text, vision, template, seed)
 
 
-def _hybrid() -> dict[str, Any]:
+def hybrid_text() -> dict[str, Any]:
+    """A text model every other layer of which has linear attention."""
     return {
         "layer_types": ["linear_attention", "full_attention"] * 2,
         "head_dim": 32,

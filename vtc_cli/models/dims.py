@@ -10,6 +10,7 @@ class TowerDims:
     """Widths of a vision tower, for counting. `merge`: patches per token side; `deep`: DeepStack mergers.
 
     windowed: layers (1-based) whose attention stays within windows of the picture. window: patches of a whole window.
+    quartered: layers at the end that see a quarter as many rows, after a merger within the tower.
     opaque: how it attends is not known, so no attention is read from it.
     projector: multiply-adds per patch of what leads to the decoder; 0 for a merger of two layers, counted from widths.
     """
@@ -26,6 +27,7 @@ class TowerDims:
     windowed: tuple[int, ...] = ()
     window: int = 0
     projector: float = 0.0
+    quartered: int = 0
     opaque: bool = False
 
 

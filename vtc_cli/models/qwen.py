@@ -42,9 +42,15 @@ class Qwen(Adapter):
         model, config = self.model, self.model.config
         # Every generation has functions of the same names beside its class.
         self._library: Any = sys.modules[type(self._decoder).__module__]
-        self._tower = model.model.visual
-        self._tower.patch_embed.proj = PatchProjection(self._tower.patch_embed.proj)
+        self._tower = self.tower(model)
         self._start, self._end, self._pad = self.marks(config)
+
+    @staticmethod
+    def tower(model: Any) -> Any:
+        """The vision tower of a loaded model."""
+        tower = model.model.visual
+        tower.patch_embed.proj = PatchProjection(tower.patch_embed.proj)
+        return tower
 
     @staticmethod
     def marks(config: Any) -> tuple[int, int, int]:

@@ -119,6 +119,14 @@ FAMILIES: tuple[Family, ...] = (
         cannot={"layers": "most of its layers see a sliding window, and keep no entries that could leave or be read"},
     ),
     Family(
+        name="minicpm-v-4.6",
+        model_types=("minicpmv4_6",),
+        adapter="vtc_cli.models.minicpmv4_6:MiniCPMV46",
+        recommended=("openbmb/MiniCPM-V-4.6",),
+        notes="64 tokens a frame of any shape, no times. Three layers in four keep a state of fixed size.",
+        cannot=_NO_LAYERS,
+    ),
+    Family(
         name="video-llama-3",
         model_types=("video_llama_3",),
         adapter="vtc_cli.models.video_llama_3:VideoLlama3",

@@ -134,15 +134,17 @@ def tower(dims: TowerDims, work: Forwards) -> int:
     patches = work.rows
     embedding = 2 * patches * dims.patch_inputs * dims.hidden
     projections = 8 * patches * dims.hidden**2
-    windowed = len(dims.windowed)
-    pairs = (dims.layers - windowed) * work.square + windowed * min(work.square, patches * dims.window)
+    windowed, late = len(dims.windowed), dims.quartered
+    pairs = (dims.layers - windowed - late) * work.square + windowed * min(work.square, patches * dims.window)
+    pairs += late * work.square // 16
     attention = 4 * pairs * dims.hidden
     mlp = (6 if dims.gated else 4) * patches * dims.hidden * dims.intermediate
     merged = dims.hidden * dims.merge**2
     merger = 2 * (patches // dims.merge**2) * merged * (merged + dims.out_hidden)
     if dims.projector:
         merger = round(2 * patches * dims.projector)
-    return embedding + dims.layers * (projections + mlp) + attention + (1 + dims.deep) * merger
+    blocks = (4 * dims.layers - 3 * late) * (projections + mlp) // 4
+    return embedding + blocks + attention + (1 + dims.deep) * merger
 
 
 def received(dims: TowerDims, work: Forwards, layers: int) -> int | None:
