@@ -144,13 +144,18 @@ def test_a_question_is_taken_where_a_method_needs_one(vtc, clip, place):
     assert "text" in told(place / "seen")["frames"][0]["kinds"]
 
 
-def test_without_the_libraries_the_extra_is_named(vtc, clip, monkeypatch):
+def test_without_the_libraries_the_extra_is_named_before_watching(vtc, clip, monkeypatch):
     import sys
 
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    result = vtc("inspect", clip, "--at", "0")
-    assert result.code == 4
-    assert "pip install 'vtc-cli[report]'" in result.err
+    from vtc_cli.jobs.run import Runner
+
+    monkeypatch.setattr(Runner, "watch", lambda *_: pytest.fail("watched for nothing"))
+    for module in ("matplotlib", "jinja2", "PIL"):
+        with monkeypatch.context() as without:
+            without.setitem(sys.modules, module, None)
+            result = vtc("inspect", clip, "--at", "0")
+        assert result.code == 4
+        assert "pip install 'vtc-cli[report]'" in result.err
 
 
 @pytest.mark.skipif(chromium() is None, reason="no Chromium here")

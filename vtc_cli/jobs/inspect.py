@@ -46,12 +46,14 @@ def inspect_video(
     MachineError without the libraries of the extra `report`, VtcError.
     """
     from vtc_cli.report.inspection.folder import check_folder, write_folder
+    from vtc_cli.report.page.canvas import check_libraries
 
     if source == "-" or is_live(source):
         raise UsageError(
             f"{source} cannot be looked at again after it was watched", "give a file or a folder of frames"
         )
     check_folder(output)
+    check_libraries()
     watcher = Watcher(events or Events())
     runner = Runner(settings, watcher)
     if question is None and (asking := [one for one in runner.methods.values() if one.method.by_question()]):

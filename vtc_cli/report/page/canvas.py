@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from vtc_cli.errors import MachineError
@@ -86,6 +87,13 @@ def _axes(style: Any, height: float, rows: int) -> Iterator[Any]:
 
 def _of(axes: Any) -> Any:
     return (axes[0] if isinstance(axes, list) else axes).figure
+
+
+def check_libraries() -> None:
+    """Raise MachineError where what draws is not installed: to be known before a video is watched for it."""
+    for module, library in (("matplotlib", "matplotlib"), ("jinja2", "jinja2"), ("PIL", "pillow")):
+        if find_spec(module) is None:
+            raise missing(library)
 
 
 def missing(library: str) -> MachineError:
