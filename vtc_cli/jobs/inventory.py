@@ -10,7 +10,7 @@ from typing import Any
 
 from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.models.catalog import PUBLISHED, RECOMMENDED, TINY_FOLDER, ModelFacts, catalog, facts_of
-from vtc_cli.models.registry import FAMILIES, GENERIC, TINY
+from vtc_cli.models.registry import FAMILIES, GENERIC, TINY, WHOLE
 
 
 def model_rows() -> list[dict[str, Any]]:
@@ -42,6 +42,8 @@ def find_facts(name: str, revision: str | None = None) -> ModelFacts:
         raise UsageError("the name of the model is empty", "`vtc models` lists what runs")
     if name == TINY:
         return facts_of(TINY_FOLDER, TINY)
+    if why := WHOLE.get(name):
+        raise MachineError(f"{name} does not run: {why}", "`vtc models` lists what runs")
     for facts in (*RECOMMENDED, *PUBLISHED):
         if facts.id == name:
             return facts

@@ -193,6 +193,13 @@ GENERIC = Family(
 """What serves classes that no family knows."""
 
 
+WHOLE: Mapping[str, str] = {
+    "molmo2": "the rows of each frame see those of every other frame, also of later ones, so a video cannot be taken "
+    "in piece by piece, and what was taken in cannot be evicted",
+}
+"""Types of which nothing runs, and why: their classes would answer, but not to a stream as they do to a whole video."""
+
+
 def names() -> tuple[str, ...]:
     """Everything `--model` completes to: the two reserved names, then recommended hub ids."""
     return (AUTO, TINY, *(name for family in FAMILIES for name in family.recommended))
@@ -209,6 +216,9 @@ def family_of(config: Mapping[str, Any], name: str) -> Family:
     Raises MachineError when no adapter knows the architecture, or when the weights are quantised.
     """
     found = config.get("model_type")
+    hint = f"Try --model {FAMILIES[0].recommended[0]}, or --model {TINY}."
+    if why := WHOLE.get(str(found)):
+        raise MachineError(f"{name} is a {found!r} model, which does not run: {why}.", hint)
     for family in (*FAMILIES, GENERIC):
         if found in family.model_types or (family is GENERIC and _has_class(found)):
             if quantised := config.get("quantization_config"):
@@ -218,7 +228,6 @@ def family_of(config: Mapping[str, Any], name: str) -> Family:
                     "Use the unquantised checkpoint; --quantize makes its weights small while it is loaded.",
                 )
             return family
-    hint = f"Try --model {FAMILIES[0].recommended[0]}, or --model {TINY}."
     if found and not any(key in config for key in _SEES):
         raise MachineError(
             f"{name} is a text model ({found}): config.json describes no vision tower, so it cannot look at a video.",
