@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -17,6 +18,7 @@ from PIL import Image
 from tests.support.clips import write_clip
 from vtc_cli.errors import UsageError, VideoError
 from vtc_cli.jobs import run as running
+from vtc_cli.jobs.settings import SETTING_FIELDS
 
 PATH = "vtc_cli.bench.lmms_model"
 
@@ -116,6 +118,13 @@ def test_an_answer_ends_where_the_task_says(model_class, checkpoint, monkeypatch
     red = Image.new("RGB", (64, 48), "red")
     for until, said in (("\n", "a red one."), (["zzz", "And"], "a red one.\n"), ([], "a red one.\nAnd more.\n\n")):
         assert model.generate_until(requests(model, ("?", {"until": until}, [red]))) == [said]
+
+
+def test_every_setting_that_is_taken_is_in_the_page(model_class):
+    page = (Path(__file__).parents[2] / "docs" / "bench.md").read_text(encoding="utf-8").partition("## lmms-eval")[2]
+    taken = sys.modules[PATH].TAKEN
+    assert set(taken) <= set(SETTING_FIELDS)
+    assert [name for name in taken if f"`{name}`" not in page.partition("\n## ")[0]] == []
 
 
 def test_what_cannot_be_is_refused(model_class, checkpoint):
