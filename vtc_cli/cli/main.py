@@ -29,6 +29,7 @@ from vtc_cli.cli import (
     probe,
     report,
     train,
+    watch,
     world,
 )
 from vtc_cli.cli.answers import in_words
@@ -82,6 +83,7 @@ def root(
 for module in (
     ask,
     chat,
+    watch,
     index,
     memory,
     demo,

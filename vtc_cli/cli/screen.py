@@ -68,6 +68,9 @@ class Screen(Events):
     def skipped(self, source: str, questions: int) -> None:
         self._say(f"{source}: already answered, skipped")
 
+    def told(self, text: str) -> None:
+        self._say(text)
+
     def warning(self, text: str) -> None:
         self._say(f"warning: {text}")
 

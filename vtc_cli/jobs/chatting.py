@@ -113,7 +113,8 @@ class WatchedChat(Chat):
     def _ask(self, question: Question) -> Record:
         if self.at is not None:
             raise UsageError("only a memory knows what was known at a moment", NO_MEMORY)
-        record = self._runner._ask(self._clip, self._watched, question, first=self._first)
+        clip = self._clip
+        record = self._runner.reply(clip.info, self._watched, question, self._first, clip.damage)
         self._first = False
         return record
 
@@ -227,7 +228,7 @@ def _found(clip: Clip, settings: Settings, events: Events, model: VideoLM | None
     if found is None:
         events.warning(f"the memory of {source} is not complete; watching the video instead")
         return None
-    events.warning(f"answering from the memory of {source}; --no-memory watches the video instead")
+    events.told(f"answering from the memory of {source}; --no-memory watches the video instead")
     try:
         runner.prepare()
         return MemoryChat(runner, clip, found)

@@ -41,6 +41,9 @@ class Events:
     def skipped(self, source: str, questions: int) -> None:
         """A video whose questions were all answered by an earlier run."""
 
+    def told(self, text: str) -> None:
+        """Something worth knowing, as it should be."""
+
     def warning(self, text: str) -> None:
         """Something the user should know; the run goes on."""
 

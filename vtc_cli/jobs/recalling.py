@@ -22,7 +22,7 @@ from vtc_cli.memory.place import path_of
 from vtc_cli.memory.store import MemoryStore
 from vtc_cli.report.facts import Seconds
 from vtc_cli.report.identity import fingerprint, record_id
-from vtc_cli.video.frame import Clip, Frame
+from vtc_cli.video.frame import Clip, ClipInfo, Frame
 from vtc_cli.video.sampling import plan_sampling
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class MemoryRunner:
     def remember(self, clip: Clip) -> Remembered:
         """The memory of a video: the one that is there, or made now without a question in mind. Raises VtcError."""
         model = self.prepare()
-        return self.rememberer.remember(clip, model, self._narrator(model), force=self._force)
+        return self.rememberer.remember(clip, model, self.narrator(model), force=self._force)
 
     def answer(self, clip: Clip, questions: Sequence[Question]) -> Iterator[Record]:
         """See `Answerer.answer`. Where there is no memory yet, watching makes it, and the cache of watching answers
@@ -123,12 +123,18 @@ class MemoryRunner:
         found = None if self._force else self.rememberer.find(clip, model)
         if found is None:
             watch = self._watching(clip, questions, watched)
-            found = self.rememberer.remember(clip, model, self._narrator(model), force=self._force, watch=watch)
+            found = self.rememberer.remember(clip, model, self.narrator(model), force=self._force, watch=watch)
         took = time.perf_counter() - began if found.built else None
         self._force = False
         return found, SessionLook(watched[0].session) if watched else None, took
 
-    def _narrator(self, model: VideoLM) -> ModelNarrator:
+    @property
+    def watcher(self) -> Runner:
+        """What watches videos beside the memory."""
+        return self._runner
+
+    def narrator(self, model: VideoLM) -> ModelNarrator:
+        """The model as it looks at pictures for a memory."""
         from vtc_cli.memory.narrator import ModelNarrator
 
         pruner = self._runner.methods.get("pruner")
@@ -166,15 +172,18 @@ class MemoryRunner:
         at: float | None = None,
         glance: Look | None = None,
         took: float | None = None,
+        info: ClipInfo | None = None,
+        sampled: Callable[[float, float], Sequence[Frame]] | None = None,
     ) -> Record:
         """The record of one answer from an open memory. Raises VtcError.
 
-        clip: the video, to look again; without it, stored pictures are all there is. at: answer as of this moment, the
-        settings' own when None. glance: see `Inquiry`. took: seconds of making the memory, if this run made it.
+        clip: the video, to look again; without it, stored pictures are all there is, and what `sampled` gives of the
+        last seconds. at: answer as of this moment, the settings' own when None. glance: see `Inquiry`. took: seconds of
+        making the memory, if this run made it. info: of the source, where there is no clip.
         """
         model = self.prepare()
         settings = self.settings if at is None else replace(self.settings, at=at)
-        narrator, info, store = self._narrator(model), model.info, found.store
+        narrator, store = self.narrator(model), found.store
         self.events.asking(question)
         began = time.perf_counter()
         looking = _Looking(clip, store) if clip is not None else None
@@ -187,26 +196,26 @@ class MemoryRunner:
             settings.seed,
             glance,
         )
-        using = Recall(store, narrator)
+        using = Recall(store, narrator, sampled=sampled)
         if looking is not None:
             using = replace(using, again=looking.again, sampled=looking.sampled)
         recalled = self.rememberer.method.recall(inquiry, using)
         seconds = time.perf_counter() - began
         self.events.token(recalled.answer)
-        source = clip.info.source if clip is not None else str(store.get("source"))
+        source = clip.info.source if clip is not None else info.source if info is not None else str(store.get("source"))
         if self._evidence is not None and clip is not None:
             self._saved += 1
             spans = [(item.t0, item.t1) for item in recalled.intervals]
             save_frames(clip.at, spans, self._evidence, f"{Path(source).stem}-{self._saved:03d}")
-        facts = method_facts(self._runner.methods, info)
-        memory = method_facts({"memory": self.rememberer.chosen}, info)
+        facts = method_facts(self._runner.methods, model.info)
+        memory = method_facts({"memory": self.rememberer.chosen}, model.info)
         about = Circumstances(
             video=source,
             question=question,
             settings=settings.as_dict(),
-            clip=clip.info if clip is not None else None,
+            clip=clip.info if clip is not None else info,
             damage=clip.damage if clip is not None else None,
-            model=info,
+            model=model.info,
             methods=[*(facts if took is not None else [item for item in facts if item.stage == "pruner"]), *memory],
             memory=store.path.parent.name,
             at=settings.at,

@@ -22,7 +22,7 @@ from vtc_cli.memory.subtitles import Subtitle, digest, find_subtitles
 from vtc_cli.methods.registry import Chosen
 from vtc_cli.methods.stages import VideoMemory
 from vtc_cli.report.units import clock
-from vtc_cli.video.frame import Clip, Frame
+from vtc_cli.video.frame import Clip, ClipInfo, Frame
 from vtc_cli.video.sampling import SamplingPlan, plan_sampling
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Rememberer:
         waiting = partial(self.events.warning, f"another process is remembering {source}; waiting for it")
         with writing(path.parent, waiting) as waited:
             subtitles, where = find_subtitles(source, self.settings.subs)
-            wanted = self.content(clip, model, narrator, subtitles)
+            wanted = self.content(clip.info, model, narrator, subtitles)
             if path.is_file() and (not force or waited):
                 store = MemoryStore.open(path, write=True)
             else:
@@ -121,11 +121,13 @@ class Rememberer:
             store.close()
         return Remembered(MemoryStore.open(path), built=True)
 
-    def content(self, clip: Clip, model: VideoLM, narrator: Narrator, subtitles: Sequence[Subtitle]) -> dict[str, Any]:
+    def content(
+        self, info: ClipInfo, model: VideoLM, narrator: Narrator, subtitles: Sequence[Subtitle]
+    ) -> dict[str, Any]:
         """Everything that decides what is stored, as plain values."""
         from vtc_cli.memory.narrator import model_key
 
-        geometry = model.geometry(clip.info.size, self.settings.pixels)
+        geometry = model.geometry(info.size, self.settings.pixels)
         return {
             **self._own(),
             "subtitles": digest(subtitles),
@@ -163,7 +165,7 @@ class Rememberer:
 
     def _build(self, clip: Clip, model: VideoLM, store: MemoryStore, narrator: Narrator, watch: Watch | None) -> None:
         builder = self.method.build(store, narrator)
-        taking = _Taking(builder)
+        taking = Taking(builder)
         plan = plan_sampling(clip.info, self.settings.fps)
         if builder.resume is None and watch is not None:
             watch(taking.units)
@@ -181,7 +183,7 @@ class Rememberer:
         builder.finish(max(known, taking.last or 0.0) if known is not None else end)
         store.finish()
 
-    def _encode(self, clip: Clip, model: VideoLM, plan: SamplingPlan, taking: _Taking) -> None:
+    def _encode(self, clip: Clip, model: VideoLM, plan: SamplingPlan, taking: Taking) -> None:
         """Every frame through the vision tower, in the same groups as a session makes of them."""
         from vtc_cli.video import prefetch
 
@@ -205,7 +207,7 @@ class Rememberer:
         self.events.watched()
 
 
-class _Taking:
+class Taking:
     """Hands a builder its moments: each frame with the mean of its unit's tokens, those it has seen left out."""
 
     def __init__(self, builder: MemoryBuilder):

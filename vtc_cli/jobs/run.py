@@ -21,7 +21,7 @@ from vtc_cli.jobs.watched import Watched, method_facts, outcome
 from vtc_cli.report.facts import Asked
 from vtc_cli.report.identity import fingerprint, record_id
 from vtc_cli.report.units import clock
-from vtc_cli.video.frame import Clip, ClipInfo, Frame
+from vtc_cli.video.frame import Clip, ClipInfo, Damage, Frame
 from vtc_cli.video.sampling import plan_sampling
 
 if TYPE_CHECKING:
@@ -128,21 +128,21 @@ class Runner:
         Raises VtcError.
         """
         self.prepare()
-        room = self._room(questions)
+        room = self.room(questions)
         if any(chosen.method.by_question() for chosen in self.methods.values()):
             for question in questions:
-                yield self._ask(clip, self._watch(clip, question.text, room), question, first=True)
+                yield self.reply(clip.info, self._watch(clip, question.text, room), question, True, clip.damage)
             return
         watched = self._watch(clip, None, room)
         for index, question in enumerate(questions):
-            yield self._ask(clip, watched, question, first=index == 0)
+            yield self.reply(clip.info, watched, question, index == 0, clip.damage)
 
     def watch(self, clip: Clip, question: str | None = None) -> Watched:
         """Watch without asking. question: the one to come, for a method that looks at it. Raises VtcError."""
         self.prepare()
-        return self._watch(clip, question, self._room([Question(question)] if question else []))
+        return self._watch(clip, question, self.room([Question(question)] if question else []))
 
-    def _room(self, questions: Sequence[Question]) -> int:
+    def room(self, questions: Sequence[Question]) -> int:
         """Cache entries a turn may take. Raises UsageError, before anything is watched, for labels that look alike."""
         from vtc_cli.models.contract import Cursor
 
@@ -178,15 +178,16 @@ class Runner:
         self._model = model
         self._memory = MemoryWatch(model.info.device)
 
-    def _watch(self, clip: Clip, question: str | None, room: int, observe: Observe | None = None) -> Watched:
+    def begin(
+        self, info: ClipInfo, question: str | None, room: int, observe: Observe | None = None, chunk: int | None = None
+    ) -> Watched:
+        """A session about to watch pictures like these, nothing watched. room: cache entries of a turn."""
         from vtc_cli.engine.session import Session
-        from vtc_cli.video import prefetch
 
-        model, settings, began = self._loaded(), self.settings, time.perf_counter()
-        plan = self._sampling(clip.info)
-        geometry = model.geometry(clip.info.size, settings.pixels)
-        chunk = settings.chunk or default_chunk(model.info.device)
-        methods, split = split_budget(self.methods, settings, model, clip.info.size, plan)
+        model, settings = self._loaded(), self.settings
+        plan = self._sampling(info)
+        geometry = model.geometry(info.size, settings.pixels)
+        methods, split = split_budget(self.methods, settings, model, info.size, plan)
         pruner, layers = methods.get("pruner"), methods.get("layers")
         session = Session(
             model,
@@ -196,17 +197,25 @@ class Runner:
             budget=settings.budget.amount if settings.budget is not None else None,
             geometry=geometry,
             question=question,
-            chunk=chunk,
+            chunk=chunk or settings.chunk or default_chunk(model.info.device),
             system=settings.system,
             units=None if plan.frames is None else -(-plan.frames // model.info.frames_per_unit),
             max_turn=room,
             observe=observe,
         )
-        kept = kept_per_unit(methods, geometry.tokens)
-        self.events.watching(clip.info.source, clip.info, plan.frames)
-        self.events.started(session)
         assert self._memory is not None
         self._memory.begin()
+        return Watched(session, methods, plan, geometry, kept_per_unit(methods, geometry.tokens), split, {}, 0.0, 0.0)
+
+    def _watch(self, clip: Clip, question: str | None, room: int, observe: Observe | None = None) -> Watched:
+        from vtc_cli.video import prefetch
+
+        model, began = self._loaded(), time.perf_counter()
+        begun = self.begin(clip.info, question, room, observe)
+        session, plan, geometry = begun.session, begun.plan, begun.geometry
+        self.events.watching(clip.info.source, clip.info, plan.frames)
+        self.events.started(session)
+        chunk = self.settings.chunk or default_chunk(model.info.device)
         depth = frames_ahead(chunk * model.info.frames_per_unit, geometry.size)
         with prefetch(plan.frames_of(clip), depth, partial(model.shrink, geometry=geometry)) as ahead:
             session.watch(self._seen(ahead, session))
@@ -225,20 +234,27 @@ class Runner:
         seconds = session.meter.seconds
         stages = {**seconds, "decode": beside["decode"], "preprocess": seconds["preprocess"] + beside["preprocess"]}
         cold = self._open_seconds + watch_seconds
-        return Watched(session, methods, plan, geometry, kept, split, stages, watch_seconds, cold)
+        return replace(begun, stage_seconds=stages, watch_seconds=watch_seconds, cold_seconds=cold)
 
     def _seen(self, frames: Iterator[Frame], session: Session) -> Iterator[Frame]:
         """The same frames; memory is read and progress told each time the engine comes back for the next."""
-        assert self._memory is not None
         for frame in frames:
             now = frame.time
             yield frame
             del frame
-            counts = session.meter.counts
-            self._memory.sample(now, session.kv_bytes, counts["visual_in"], counts["visual_kept"])
-            self.events.frame(now)
+            self.note(now, session)
 
-    def _ask(self, clip: Clip, watched: Watched, question: Question, first: bool) -> Record:
+    def note(self, now: float, session: Session) -> None:
+        """A frame has been watched: read memory, tell progress."""
+        assert self._memory is not None
+        counts = session.meter.counts
+        self._memory.sample(now, session.kv_bytes, counts["visual_in"], counts["visual_kept"])
+        self.events.frame(now)
+
+    def reply(
+        self, clip: ClipInfo, watched: Watched, question: Question, first: bool, damage: Damage | None = None
+    ) -> Record:
+        """The record of one answer from what was watched. first: no earlier record tells the cost of watching."""
         from vtc_cli.report import measured
         from vtc_cli.report.record import build_record
 
@@ -256,16 +272,16 @@ class Runner:
         assert self._memory is not None
         cold = watched.cold_seconds + answer.seconds["first_token"] if first else None
         return build_record(
-            video=clip.info.source,
+            video=clip.source,
             asked=Asked(question.text, question.choices, question.id),
             settings=self._plain,
-            clip=clip.info,
+            clip=clip,
             model=info,
             sampling=watched.sampling(info.frames_per_unit),
             methods=method_facts(watched.methods, info),
             cache=watched.cache(answer),
             outcome=outcome(answer),
-            damage=clip.damage,
+            damage=damage,
             counts=measured.counts(session.meter.counts, answer.counts),
             work=measured.work(
                 session.meter.sums,

@@ -75,7 +75,13 @@ class MemoryView:
         if self.at is None:
             return None
         found = self.store.rows(ClipRow, "t0 <= ? AND (seen IS NULL OR seen > ?)", (self.at, self.at), "id")
-        return OpenClip(found[0].t0, min(self.at, found[0].t1)) if found else None
+        if found:
+            return OpenClip(found[0].t0, min(self.at, found[0].t1))
+        if self.store.complete:
+            return None
+        last = self.store.one("SELECT MAX(t1) FROM coverage")  # still being watched: what runs is not stored yet
+        begun = float(last[0]) if last and last[0] is not None else 0.0
+        return OpenClip(begun, self.at) if begun <= self.at else None
 
     def frames(self, event: int) -> list[FrameRow]:
         """Key frames of an event's visible clips, in time order."""
