@@ -80,6 +80,9 @@ def test_commands_shown_exist_with_their_options(page: str, line: str) -> None:
     names = [word for word in words if not word.startswith("-")]
     known: Any = program
     while names and getattr(known, "commands", None):
+        if names[0] not in known.commands and known.name == "models":
+            known = known.commands["show"]  # `vtc models NAME` is short for it
+            break
         assert names[0] in known.commands, f"no command `{names[0]}`"
         known = known.commands[names.pop(0)]
     options = {name for parameter in known.params for name in (*parameter.opts, *parameter.secondary_opts)}

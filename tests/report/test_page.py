@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.report.reading_html import Page
-from tests.report.results import NASTY, READINGS, answer, compared, methods, write
-from tests.support.browser import chromium, opened
+from tests.report.results import NASTY, READINGS, answer, compared, write
 from tests.support.clips import write_clip
 from vtc_cli.bench.summary import score
 from vtc_cli.cli.report import _command
-from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.jobs.report import make_report
 from vtc_cli.report.page.figures import stages, timelines, trades
 from vtc_cli.report.page.reading import read_source
@@ -23,20 +21,6 @@ from vtc_cli.report.page.runs import family_of, runs_of
 
 def page_of(folder: Path, *files: Path, **options) -> Page:
     return Page(make_report(files, folder / "report.html", **options).path.read_text(encoding="utf-8"))
-
-
-@pytest.fixture
-def compared_file(tmp_path: Path) -> Path:
-    return write(tmp_path / "runs.jsonl", compared())
-
-
-@pytest.fixture
-def answered_file(tmp_path: Path) -> Path:
-    thinned = methods(("pruner", "uniform", {"retain": "1/2"}))
-    return write(
-        tmp_path / "answers.jsonl",
-        [answer("When?"), answer("Who?", reused=True), answer("When?", "at 1 s", **thinned)],
-    )
 
 
 def test_a_page_nests_and_refers_to_nothing_outside(tmp_path, compared_file, answered_file):
@@ -270,97 +254,3 @@ def test_the_frontier_is_what_no_other_run_beats_in_both(tmp_path, compared_file
 )
 def test_runs_of_one_method_are_one_line(name, family):
     assert family_of(name) == family
-
-
-BAD = {
-    "empty": (b"", "holds no results"),
-    "blank": (b"\n\n", "holds no results"),
-    "words": (b"hello\n", "line 1: not a line of JSON"),
-    "other": (b'{"a": 1}\n', "not a result of vtc"),
-    "list": (b"[1, 2]\n", "not a result of vtc"),
-    "newer": (b'{"schema": "vtc.answer/2"}\n', "written as vtc.answer/2, and this vtc reads vtc.answer/1"),
-    "summary": (b'{"schema": "vtc.bench.summary/1"}\n', "a summary of vtc bench"),
-    "bare": (b'{"schema": "vtc.answer/1"}\n', "has no `id`"),
-    "headless": (b'{"schema": "vtc.bench/1"}\n', "without the first line of its file"),
-    "binary": (bytes(range(256)), "not a line of JSON"),
-}
-
-
-@pytest.mark.parametrize("kind", BAD)
-def test_what_is_no_file_of_results_is_refused(tmp_path, kind):
-    content, told = BAD[kind]
-    path = tmp_path / "bad.jsonl"
-    path.write_bytes(content)
-    with pytest.raises(UsageError, match=re.escape(told)):
-        make_report([path], tmp_path / "report.html")
-    assert not (tmp_path / "report.html").exists()
-
-
-def test_mixed_editions_name_the_line(tmp_path):
-    path = write(tmp_path / "mixed.jsonl", [answer(), {"schema": "vtc.answer/9"}])
-    with pytest.raises(UsageError, match=r"mixed.jsonl, line 2: written as vtc.answer/9"):
-        make_report([path], tmp_path / "report.html")
-
-
-def test_a_line_cut_short_is_left_out_and_said(tmp_path, answered_file):
-    whole = answered_file.read_bytes()
-    answered_file.write_bytes(whole[:-200])
-    made = make_report([answered_file], tmp_path / "report.html")
-    assert made.answers == 2
-    assert "was cut short" in made.notes[0]
-    assert made.notes[0] in Page(made.path.read_text(encoding="utf-8")).text
-    answered_file.write_bytes(whole.replace(b'"schema"', b'"sch', 1))
-    with pytest.raises(UsageError, match="line 1"):
-        make_report([answered_file], tmp_path / "report.html")
-
-
-def test_places_that_cannot_be_written_are_refused_before_reading(tmp_path, answered_file):
-    before = answered_file.read_bytes()
-    for output, told in (
-        (tmp_path / "none" / "report.html", "is not there"),
-        (tmp_path, "is a folder"),
-        (answered_file, "one of the files to report on"),
-    ):
-        with pytest.raises(UsageError, match=told):
-            make_report([answered_file], output)
-    assert answered_file.read_bytes() == before
-    for files in ([], [tmp_path / "no.jsonl"], [answered_file, answered_file], [tmp_path]):
-        with pytest.raises(UsageError):
-            make_report(files, tmp_path / "report.html")
-
-
-def test_without_the_libraries_the_extra_is_named(tmp_path, answered_file, monkeypatch):
-    for library in ("matplotlib", "jinja2"):
-        with monkeypatch.context() as patch:
-            patch.setitem(__import__("sys").modules, library, None)
-            with pytest.raises(MachineError, match=library) as caught:
-                make_report([answered_file], tmp_path / "report.html")
-            assert caught.value.hint == "pip install 'vtc-cli[report]'"
-
-
-@pytest.mark.skipif(chromium() is None, reason="no Chromium here")
-def test_in_a_browser_sorting_and_filtering_work_and_nothing_complains(tmp_path, compared_file, answered_file):
-    made = make_report([compared_file, answered_file], tmp_path / "report.html")
-    script = """
-      const body = document.querySelector('#questions tbody');
-      const column = [...document.querySelectorAll('#questions th')].findIndex(th => th.textContent === 'run');
-      const runs = () => [...body.rows].filter(row => !row.hidden).map(row => row.cells[column].textContent).join(' ');
-      const found = {};
-      const button = document.querySelectorAll('#questions th button')[column];
-      button.click(); found.up = runs();
-      button.click(); found.down = runs();
-      const choice = document.querySelector('select[name=result]');
-      choice.value = 'wrong'; choice.dispatchEvent(new Event('change')); found.wrong = runs();
-      const words = document.querySelector('#tools input');
-      words.value = '1/2 FILM-0'; words.dispatchEvent(new Event('input')); found.words = runs();
-      for (const [name, value] of Object.entries(found)) document.body.setAttribute('data-' + name, value);
-    """
-    dom, console = opened(made.path, tmp_path / "profile", script)
-    assert console == []
-    found = dict(re.findall(r'data-(up|down|wrong|words)="([^"]*)"', dom))
-    up = [int(run) for run in found["up"].split()]
-    assert len(up) == 18 + 3
-    assert up == sorted(up)
-    assert [int(run) for run in found["down"].split()] == sorted(up, reverse=True)
-    assert found["wrong"].split() == ["3", "3", "2"]
-    assert found["words"] == "2"
