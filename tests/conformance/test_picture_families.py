@@ -24,6 +24,8 @@ QUESTION = "Which colour does the moving square have?"
 
 @pytest.fixture(scope="module", params=BUILDERS)
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> VideoLM:
+    if request.param == "perception-lm":
+        pytest.importorskip("timm")
     folder = BUILDERS[request.param](tmp_path_factory.mktemp("checkpoint") / "model", vision_depth=6)
     return load_model(str(folder), device="cpu", dtype="float32")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 from transformers import DynamicCache
@@ -50,7 +51,7 @@ class Loaded:
 
     def ids(self, units: Sequence[Unit]) -> Tensor:
         """The whole prompt, tokenised as one string: the template's, with the video written out as in `WRITTEN`."""
-        tokenizer, mark = self.model.tokenizer, "<|video_pad|>"
+        tokenizer, mark = self.model.tokenizer, "<|video|>" if self.name == "perception-lm" else "<|video_pad|>"
         user = {"role": "user", "content": [{"type": "video"}, {"type": "text", "text": QUESTION}]}
         text = tokenizer.apply_chat_template([user], tokenize=False, add_generation_prompt=True, enable_thinking=False)
         assert text.count(mark) == 1
@@ -82,7 +83,11 @@ def _framed(times: Sequence[float], rows: str) -> str:
     return "<image_id>0</image_id>" + "".join(f"<image>{rows}</image>" for _ in times)
 
 
-WRITTEN: dict[str, Callable[[Sequence[float], str], str]] = {"video-llama-3": _timed, "minicpm-v-4.6": _framed}
+WRITTEN: dict[str, Callable[[Sequence[float], str], str]] = {
+    "video-llama-3": _timed,
+    "minicpm-v-4.6": _framed,
+    "perception-lm": lambda times, rows: rows * len(times),
+}
 """What stands for a video in the text, from its frames' times and the rows of one."""
 
 
@@ -97,7 +102,11 @@ def _minicpm(patches: Tensor, geometry: Any) -> dict[str, Any]:
     return {"pixel_values_videos": torch.cat(list(patches), -1)[None], "target_sizes_videos": sizes}
 
 
-INPUTS: dict[str, Callable[[Tensor, Any], dict[str, Any]]] = {"video-llama-3": _video_llama, "minicpm-v-4.6": _minicpm}
+INPUTS: dict[str, Callable[[Tensor, Any], dict[str, Any]]] = {
+    "video-llama-3": _video_llama,
+    "minicpm-v-4.6": _minicpm,
+    "perception-lm": lambda patches, _: {"pixel_values_videos": patches[None]},
+}
 """How the library's class is given a video."""
 
 
@@ -106,6 +115,8 @@ def loaded(name: str) -> Loaded:
     """One checkpoint of each family for the whole run of tests."""
     import transformers
 
+    if name == "perception-lm":
+        pytest.importorskip("timm")
     folder = BUILDERS[name](Path(mkdtemp(prefix="vtc-")) / name)
     model = load_model(str(folder), device="cpu", dtype="float32")
     assert isinstance(model, Adapter)

@@ -174,6 +174,72 @@ def random_video_llama_3(folder: Path | str, *, vision_depth: int = 4, seed: int
     return folder
 
 
+PERCEPTION_TEMPLATE = """\
+{%- for message in messages -%}
+<|start_header_id|>{{ message.role }}<|end_header_id|>
+
+{% if message.content is string %}{{ message.content }}{% else %}
+{%- for part in message.content -%}
+{%- if part.type == 'video' -%}<|video|>
+{%- elif part.type == 'image' -%}<|image|>
+{%- else -%}{{ part.text }}
+{%- endif -%}
+{%- endfor -%}
+{%- endif -%}<|eot_id|>
+{%- endfor -%}
+{%- if add_generation_prompt -%}<|start_header_id|>assistant<|end_header_id|>
+
+{% endif -%}
+"""
+
+
+def random_perception_lm(folder: Path | str, *, vision_depth: int = 4, seed: int = 0) -> Path:
+    """Save a `PerceptionLMForConditionalGeneration` folder and return it: 4 x 4 patches, 2 x 2 tokens a frame.
+
+    Needs the timm library.
+    """
+    from transformers import PerceptionLMConfig, PerceptionLMForConditionalGeneration
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    named = {"image_token": "<|image|>", "video_token": "<|video|>"}
+    special = ("<|endoftext|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", *named.values())
+    ids = save_tokenizer(folder, CONTEXT, PERCEPTION_TEMPLATE, special, named)
+    rename_ends(folder, eos_token="<|eot_id|>")
+    config = PerceptionLMConfig(
+        text_config={**plain_text(ids), "model_type": "llama"},
+        vision_config={
+            "model_type": "timm_wrapper",
+            "architecture": "vit_pe_core_large_patch14_336",
+            "num_classes": 0,
+            "do_pooling": False,
+            "label_names": [],
+            "model_args": {
+                "embed_dim": 32,
+                "depth": vision_depth,
+                "num_heads": 2,
+                "patch_size": 8,
+                "img_size": [32, 32],
+                "ref_feat_shape": [4, 4],
+                "global_pool": "",
+                "init_values": 0.1,
+                "use_post_transformer_norm": False,
+            },
+        },
+        projector_pooling_ratio=2,
+        image_token_id=ids["<|image|>"],
+        video_token_id=ids["<|video|>"],
+        tie_word_embeddings=False,
+    )
+    save_model(folder, PerceptionLMForConditionalGeneration(config), ids, seed, "<|eot_id|>")
+    shared = {"size": {"height": 32, "width": 32}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 3}
+    write_json(folder / "preprocessor_config.json", {**shared, "image_processor_type": "PerceptionLMImageProcessor"})
+    write_json(
+        folder / "video_preprocessor_config.json", {**shared, "video_processor_type": "PerceptionLMVideoProcessor"}
+    )
+    return folder
+
+
 MINICPM_NAMED = {
     "image_token": "<|image_pad|>",
     "video_token": "<|video_pad|>",
@@ -260,5 +326,6 @@ BUILDERS: dict[str, Callable[..., Path]] = {
     "gemma4": random_gemma4,
     "video-llama-3": random_video_llama_3,
     "minicpm-v-4.6": random_minicpmv4_6,
+    "perception-lm": random_perception_lm,
 }
 """Family -> how to make a checkpoint of it; all take `vision_depth` and `seed`."""

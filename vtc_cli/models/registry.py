@@ -119,6 +119,13 @@ FAMILIES: tuple[Family, ...] = (
         cannot={"layers": "most of its layers see a sliding window, and keep no entries that could leave or be read"},
     ),
     Family(
+        name="perception-lm",
+        model_types=("perception_lm",),
+        adapter="vtc_cli.models.perception_lm:PerceptionLM",
+        recommended=("facebook/Perception-LM-1B", "facebook/Perception-LM-3B", "facebook/Perception-LM-8B"),
+        notes="256 tokens a frame of 448 x 448, no text within the video. Its tower needs the timm library.",
+    ),
+    Family(
         name="minicpm-v-4.6",
         model_types=("minicpmv4_6",),
         adapter="vtc_cli.models.minicpmv4_6:MiniCPMV46",
