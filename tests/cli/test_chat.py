@@ -195,17 +195,18 @@ def test_an_interrupted_answer_leaves_no_trace(place, film):
         assert chat.last is after
 
 
-def read_until(main: int, wanted: bytes, shown: bytes = b"", seconds: float = 120) -> bytes:
-    """What a terminal shows until `wanted` is among what came after `shown`."""
-    fresh, deadline = b"", time.monotonic() + seconds
-    while wanted not in fresh and time.monotonic() < deadline:
-        if select.select([main], [], [], 0.2)[0]:
-            try:
-                fresh += os.read(main, 65536)
-            except OSError:
-                break
-    assert wanted in fresh, fresh.decode(errors="replace")
-    return shown + fresh
+def read_until(main: int, *wanted: bytes, seconds: float = 120) -> None:
+    """Read what a terminal shows until all of `wanted` has come, in this order."""
+    shown, place, deadline = b"", 0, time.monotonic() + seconds
+    for part in wanted:
+        while (found := shown.find(part, place)) < 0 and time.monotonic() < deadline:
+            if select.select([main], [], [], 0.2)[0]:
+                try:
+                    shown += os.read(main, 65536)
+                except OSError:
+                    break
+        assert found >= 0, (part, shown.decode(errors="replace"))
+        place = found + len(part)
 
 
 @posix
@@ -221,13 +222,14 @@ def test_on_a_terminal_ctrl_c_stops_an_answer_and_ctrl_d_the_chat(command, film)
     try:
         read_until(main, b"> ")
         os.write(main, b"/nonsense\n")
-        read_until(main, b"there are /at")
+        read_until(main, b"there are /at", b"> ")
         os.write(main, b"what?\n")
-        time.sleep(0.5)
+        read_until(main, b"what?")
+        time.sleep(1)
         running.send_signal(signal.SIGINT)
-        read_until(main, b"(interrupted)")
+        read_until(main, b"(interrupted)", b"> ")
         os.write(main, b"/help\n")
-        read_until(main, b"anything else is a question")
+        read_until(main, b"anything else is a question", b"> ")  # before it, Ctrl-D would be lost
         os.write(main, b"\x04")
         assert running.wait(timeout=60) == 0
     finally:

@@ -209,6 +209,18 @@ def test_a_source_without_a_picture_says_so_and_is_given_up() -> None:
         silence.set()
 
 
+def test_a_file_that_waits_for_its_time_is_not_silent() -> None:
+    now, told = [0.0], []
+    feed = Feed("fake", opening(Footage([0.0, 100.0])), 1.0, live=False, tell=told.append, clock=lambda: now[0])
+    with feed:
+        assert feed.take(5.0).time == 0.0
+        while not feed._pacing:
+            pass
+        now[0] = 50.0
+        assert feed.take(0.01) is None
+    assert told == []
+
+
 @pytest.mark.parametrize("speed", [0.0, -1.0, 1e9])
 def test_an_impossible_speed_is_refused(speed) -> None:
     with pytest.raises(UsageError, match="speed"):

@@ -36,6 +36,9 @@ class Subject(Protocol):
     last: dict[str, Any] | None
 
     @property
+    def at(self) -> float | None: ...
+
+    @property
     def source(self) -> str: ...
     @property
     def store(self) -> MemoryStore | None: ...
@@ -151,7 +154,7 @@ def _memory(subject: Subject) -> Callable[[str], None]:
         elif rest.partition(":")[2].isdigit():
             _row(store, rest)
         else:
-            _search(store, rest)
+            _search(store, rest, subject.at)
 
     return run
 
@@ -188,13 +191,13 @@ def _row(store: MemoryStore, name: str) -> None:
             say(f"{key:<14} {value}")
 
 
-def _search(store: MemoryStore, words: str) -> None:
+def _search(store: MemoryStore, words: str, at: float | None) -> None:
     from vtc_cli.memory.searching import search
     from vtc_cli.memory.timewords import when
     from vtc_cli.memory.view import MemoryView
     from vtc_cli.report.units import clock
 
-    hits = search(store, words, when=when(words, MemoryView(store).duration), most=10)
+    hits = search(store, words, when=when(words, MemoryView(store, at).duration), at=at, most=10)
     for hit in hits:
         passage = hit.passage
         level = "event" if passage.kind == "step" else passage.kind

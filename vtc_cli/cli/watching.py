@@ -83,7 +83,7 @@ def _show(record: dict[str, Any], printer: Printer, screen: Screen) -> None:
     if printer.form == "jsonl":
         printer.show(record)
     if record["error"] is not None:
-        say(f"error: {record['error']['message']}")
+        screen.failed(record["video"], VtcError(record["error"]["message"], record["error"]["hint"]))
     elif printer.form == "plain":
         answer = " ".join(printable(record["answer"] or "").split())
         sys.stdout.write(f"{clock(record['live']['known'])}\t{answer}\n")

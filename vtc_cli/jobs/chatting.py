@@ -16,6 +16,7 @@ from vtc_cli.jobs.remembering import Remembered
 from vtc_cli.jobs.run import Runner
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.jobs.setup import from_memory, methods_of, split_memory
+from vtc_cli.jobs.sources import is_live
 from vtc_cli.memory.place import FILE, path_of
 from vtc_cli.memory.store import MemoryStore
 from vtc_cli.report.units import clock
@@ -184,6 +185,8 @@ def open_chat(
         return _from_file(Path(source).expanduser(), settings, events, model)
     if source == "-":
         raise UsageError("the standard input cannot be the video: the questions come there", "save it to a file first")
+    if is_live(source) and settings.end is None and settings.max_frames is None:
+        raise UsageError(f"{source} has no end", f"ask it while it goes on: vtc watch {source}")
     if memory or (memory is None and from_memory(settings)):
         return _remembering(source, settings, events, model)
     if memory is False and from_memory(settings):

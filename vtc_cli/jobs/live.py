@@ -88,8 +88,7 @@ class LiveWatch:
         methods_of(split_memory(settings)[1] if self.remembers else settings, question_known=False)
         self._memories = MemoryRunner(settings, self.events, model) if self.remembers else None
         self._runner = self._memories.watcher if self._memories is not None else Runner(settings, self.events, model)
-        self._live = is_live(source) or source == "-" if live is None else live
-        self._reconnects = is_live(source) if live is None else live
+        self._live = _goes_on(source) if live is None else live
         self._open = opened or self._open_clip
         self._feed: Feed | None = None
         self._info: ClipInfo | None = None
@@ -102,6 +101,11 @@ class LiveWatch:
         self.known: float | None = None
         self.answering = False
         self.last: Record | None = None
+
+    @property
+    def at(self) -> None:
+        """Answers are always as of now."""
+        return None
 
     @property
     def store(self) -> MemoryStore | None:
@@ -131,7 +135,7 @@ class LiveWatch:
             self._runner.settings.fps,
             live=self._live,
             speed=self.pace.speed,
-            patience=self.pace.patience if self._reconnects else 0.0,
+            patience=self.pace.patience,
             tell=lambda text: self.events.warning(f"{self.source}: {text}"),
         )
         self._feed = feed
@@ -261,3 +265,8 @@ class LiveWatch:
             if rest is not None:
                 self._memory.observe(rest[0], [rest[1]])
             self._memory.finish(self.known + 1 / self._runner.settings.fps)
+
+
+def _goes_on(source: str) -> bool:
+    """Whether the source is happening now, so that its end is an interruption. A pipe or a page's video has an end."""
+    return is_live(source) or source.lower().startswith(("rtmps://", "rtp://", "srt://", "tcp://"))

@@ -75,6 +75,7 @@ class Feed:
         self._zero: float | None = None  # of the clock, when the first frame came
         self._quiet_since = clock()
         self._warned = False
+        self._pacing = False
         self._thread = threading.Thread(target=self._run, name="vtc-live", daemon=True)
 
     @property
@@ -86,7 +87,7 @@ class Feed:
     def info(self, seconds: float) -> ClipInfo | None:
         """The source's facts, waiting so long for them; None when they are not there yet. Raises what opening raised.
 
-        A source without a word says so, and raises VideoError when patience ends."""
+        A source without a word says so, and a live one raises VideoError when patience ends."""
         with self._condition:
             self._condition.wait_for(lambda: self._info is not None or self._over, seconds)
             if self._info is None:
@@ -138,9 +139,9 @@ class Feed:
 
     def _check_silence(self, words: str) -> None:
         silent = self._clock() - self._quiet_since
-        if not self._drops or self._speed is not None:
-            return  # a file is slow only because someone made it so
-        if self._patience and silent > max(self._patience, SILENCE):
+        if self._pacing:
+            return
+        if self._live and self._patience and silent > max(self._patience, SILENCE):
             raise VideoError(f"{self._name} has sent no picture for {silent:.0f} seconds", "Is it switched on?")
         if silent > SILENCE and not self._warned:
             self._warned = True
@@ -215,9 +216,16 @@ class Feed:
             timed = replace(frame, time=frame.time + offset)
             if self._speed is not None:
                 late = self._zero + timed.time / self._speed - self._clock()
-                if late > 0 and self._stop.wait(late):
+                if late > 0 and self._paced(late):
                     return
             self._put(self.shrink(timed) if self.shrink is not None else timed)
+
+    def _paced(self, seconds: float) -> bool:
+        """Wait until a frame is due; True when told to stop."""
+        self._pacing = True
+        stopped = self._stop.wait(seconds)
+        self._quiet_since, self._pacing = self._clock(), False
+        return stopped
 
     def _offset(self, frame: Frame) -> float:
         """What this connection's times lack to be those of the watch: what passed since its first picture."""
