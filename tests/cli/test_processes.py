@@ -90,7 +90,7 @@ def test_interrupting_a_batch_leaves_whole_records(command, place):
     assert running.stdout.readline()
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=120)
-    assert running.returncode == 130
+    assert running.returncode == 130, err
     assert b"interrupted" in err
     assert b"Traceback" not in err
     lines = (place / "out.jsonl").read_text().splitlines()

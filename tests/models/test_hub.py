@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from vtc_cli.errors import MachineError, UsageError
+from vtc_cli.errors import MachineError
 from vtc_cli.models import auto, hub
 from vtc_cli.models.load import load_model
 

@@ -15,6 +15,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+CONTEXT = 32_768  # tokens that most of these models say they can hold
+
 SPECIAL_TOKENS = (
     "<|endoftext|>",
     "<|im_start|>",
@@ -266,3 +268,9 @@ def save_preprocessors(folder: Path, *, patch: int, temporal: int, merge: int, p
 def write_json(path: Path, value: object) -> None:
     """`value` as an indented JSON file."""
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def rename_ends(folder: Path, **named: str) -> None:
+    """Say in a saved tokenizer's settings what its first, last and padding tokens are."""
+    path = folder / "tokenizer_config.json"
+    write_json(path, {**json.loads(path.read_text(encoding="utf-8")), **named})

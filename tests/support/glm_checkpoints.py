@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.support.checkpoints import randomise, save_tokenizer, write_json
+from tests.support.checkpoints import CONTEXT, randomise, save_tokenizer, write_json
 
-CONTEXT = 32_768
 SPECIAL = (
     "<|endoftext|>",
     "[gMASK]",
