@@ -65,7 +65,7 @@ def watch(
     quiet: options.Quiet = None,
     verbose: options.Verbose = False,
 ) -> None:
-    """Watch a stream for as long as it lasts, in bounded memory, and answer what is typed or due.
+    """Watch a stream for as long as it lasts, and answer what is typed or due.
 
     \b
     Examples:
