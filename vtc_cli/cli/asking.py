@@ -7,6 +7,7 @@ from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING
 
 from vtc_cli.cli.answers import Format, Printer
+from vtc_cli.cli.interrupts import Interrupts
 from vtc_cli.cli.screen import Screen, is_terminal, library_noise
 from vtc_cli.errors import UsageError
 
@@ -51,7 +52,12 @@ def answer(
     shown = report if report is not None else request.single and is_terminal(sys.stderr) and not quiet
     tally = Tally()
     # The ledger is opened first: an output that cannot be written must be known before an hour is watched.
-    with library_noise(verbose), closing(screen), Ledger(output) if output is not None else nullcontext() as ledger:
+    with (
+        Interrupts() as interrupts,
+        library_noise(verbose),
+        closing(screen),
+        Ledger(output) if output is not None else nullcontext() as ledger,
+    ):
         runner = (
             MemoryRunner(settings, screen, evidence=evidence) if from_memory(settings) else Runner(settings, screen)
         )
@@ -64,6 +70,7 @@ def answer(
                 screen.answered()
                 if shown and record["error"] is None:
                     show_report(record)
+                interrupts.check()
         finally:
             printer.finish()
     if not quiet and len(request.sources) > 1:
