@@ -119,6 +119,20 @@ def test_a_video_on_the_standard_input(process, film):
 
 
 @posix
+def test_a_pipe_that_sends_nothing_is_said_and_can_be_left(command, place):
+    words = command(["watch", "-", "--every", "1", "what?"])
+    soon = "import vtc_cli.video.live as live; live.SILENCE = 0.2; "  # of ten seconds
+    words = [*words[:2], soon + words[2], *words[3:]]
+    running = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stderr is not None
+    assert b"-: nothing has come from it yet" in running.stderr.readline()
+    running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=60) == 130
+    assert running.stderr.read() == b"interrupted\n"
+    running.communicate()
+
+
+@posix
 def test_interrupting_a_watch_finishes_its_memory(command, film, place):
     words = command(["watch", film, "--speed", "0.5", "--memory", *FAST])
     running = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

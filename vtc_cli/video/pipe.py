@@ -55,7 +55,7 @@ def read_pipe(source: BinaryIO | None = None) -> Piped:
     An MP4 whose index comes after its pictures needs seeking and is copied to a temporary file first; everything
     else streams. Raises VideoError when nothing arrives or the standard input is a terminal.
     """
-    pipe = source if source is not None else sys.stdin.buffer
+    pipe = source if source is not None else _standard_input()
     if pipe.isatty():
         raise VideoError("-: no video on the standard input", "Pipe one in: cat clip.mp4 | vtc ask - ...")
     head = b""
@@ -79,3 +79,9 @@ def read_pipe(source: BinaryIO | None = None) -> Piped:
             ) from None
         raise
     return Piped(None, spool)
+
+
+def _standard_input() -> BinaryIO:
+    """Without Python's buffer: a thread that waits in its lock would keep the process from ending."""
+    buffer: BinaryIO = sys.stdin.buffer
+    return getattr(buffer, "raw", buffer)
