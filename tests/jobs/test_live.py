@@ -214,6 +214,19 @@ def test_a_source_that_fails_leaves_a_finished_memory(model, tmp_path, monkeypat
         assert kept.complete
 
 
+def test_a_source_without_a_frame_leaves_no_memory(model, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("VTC_HOME", str(tmp_path))
+
+    class Fails(Stream):
+        def frames(self, fps: float, start: float = 0.0, end: float | None = None) -> Iterator[Frame]:
+            raise VideoError("stream: no picture")
+            yield
+
+    with pytest.raises(VideoError, match="no picture"):
+        list(watching(model, Fails(), method=[FAST]).run(nothing, while_on))
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

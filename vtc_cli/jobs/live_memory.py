@@ -6,7 +6,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,8 +95,15 @@ class LiveMemory:
         self.store.finish()
 
     def close(self) -> None:
-        """Let go of the file, which is whole, finished or not."""
+        """Let go of the file, which is whole, finished or not. One that nothing was written to goes."""
+        empty = self.store.one("SELECT 1 FROM clip") is None
         self._held.close()
+        if empty:
+            folder = self.store.path.parent
+            for name in (FILE, f"{FILE}-wal", f"{FILE}-shm", "lock"):
+                (folder / name).unlink(missing_ok=True)
+            with suppress(OSError):  # something of someone else's lies there
+                folder.rmdir()
 
 
 def _folder(source: str) -> Path:
