@@ -48,7 +48,7 @@ class Session:
     max_turn: entries reserved for a question and its answer. evidence: measure which moments an answer looked at.
     observe: called with frames, at the model's size, and the whole units just made of them, before any row is pruned.
 
-    on_unit: set it to be shown every unit with what the pruner kept of it, as they come; a cut one when it is completed.
+    on_unit: set it to be shown every unit with what the pruner kept of it, as they come (a cut one when completed).
 
     Raises UsageError: impossible values, a method of another stage, a need that cannot be met.
     """
