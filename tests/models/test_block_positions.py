@@ -117,7 +117,13 @@ def test_sliding_layers_are_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps(config))
     with pytest.raises(UsageError, match="layers of the kind 'sliding_attention'"):
         load_model(str(folder), device="cpu")
-    config["vision_config"]["patch_size"] = 4
+
+
+def test_weights_of_other_shapes_are_refused(tmp_path: Path) -> None:
+    folder = random_qwen2_vl(tmp_path / "model")
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    config["text_config"]["intermediate_size"] *= 2
     path.write_text(json.dumps(config))
     with pytest.raises(MachineError, match="weights of other shapes"):
         load_model(str(folder), device="cpu")

@@ -13,7 +13,20 @@ from vtc_cli.train.world import ask_some, is_right, make_film, write_mp4
 
 FILMS = 16
 ASKED = 8
-SKILLS = ("colour", "shape", "exists", "count", "motion", "digit", "word", "order", "absent", "relevance")
+SKILLS = (
+    "colour",
+    "shape",
+    "exists",
+    "count",
+    "motion",
+    "digit",
+    "word",
+    "place",
+    "relation",
+    "order",
+    "absent",
+    "relevance",
+)
 MOST_THINGS = 4  # in one scene
 
 
