@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from vtc_mm_mem.builder import Builder
 from vtc_mm_mem.events import Closing
 from vtc_mm_mem.manager import Manager
@@ -96,6 +97,7 @@ def _die(path: Path, after: int) -> None:
         run(store, Fatal(after))
 
 
+@pytest.mark.skipif(torch.get_num_threads() > 1, reason="a forked process cannot use the threads of its parent")
 def test_killed_for_good(tmp_path: Path, whole: list[str]) -> None:
     child = multiprocessing.get_context("fork").Process(target=_die, args=(tmp_path / "i", 3))
     child.start()
