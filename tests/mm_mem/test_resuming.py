@@ -1,27 +1,24 @@
-"""KilledError anywhere and resumed: the memory is the one an uninterrupted build makes."""
+"""Killed anywhere and resumed: the memory is the one an uninterrupted build makes."""
 
 from __future__ import annotations
 
 import math
-import multiprocessing
 import os
-import signal
+import subprocess
+import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 from vtc_mm_mem.builder import Builder
 from vtc_mm_mem.events import Closing
 from vtc_mm_mem.manager import Manager
 
+from tests.mm_mem.dying import FILM, run
 from tests.mm_mem.fakes import Narration, built, moments, scenes, texture
 from vtc_cli import MachineError
 from vtc_cli.memory import MemoryStore
 from vtc_cli.memory.store import dump
 from vtc_cli.memory.tables import TABLES
-
-FILM = [*scenes(*[(texture(place), 5 + 4 * (place % 4)) for place in range(8)]), *scenes((np.zeros((32, 32, 3)), 4))]
 
 
 class KilledError(Exception):
@@ -44,19 +41,6 @@ class Dying(Narration):
 
 def rows(store: MemoryStore) -> list[str]:
     return list(dump(store, TABLES))
-
-
-def run(store: MemoryStore, narration: Narration, until: int | None = None) -> None:
-    """Watch from where the store stands, frame `until` not being reached."""
-    builder = Builder(store, narration, Manager(), Closing())
-    resume = builder.resume
-    for index, moment in enumerate(moments(FILM)):
-        if until is not None and index == until:
-            return
-        if resume is None or (moment.time >= resume.again and moment.time > resume.done):
-            builder.take(moment)
-    builder.finish(float(len(FILM)))
-    store.finish()
 
 
 @pytest.fixture(scope="module")
@@ -84,27 +68,30 @@ def test_killed_while_describing(tmp_path: Path, whole: list[str], after: int) -
         assert rows(store) == whole
 
 
-def _die(path: Path, after: int) -> None:
-    """Build in this process until the narrator is asked once too often, and end as `kill -9` does."""
-
-    class Fatal(Dying):
-        def look(self, frames, **options):
-            if self.left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return super().look(frames, **options)
-
-    with MemoryStore.create(path, {}) as store:
-        run(store, Fatal(after))
+POINTS = ("frame:24", "look:0", "look:3", "look:5", "row:0", "row:9", "row:40")
+"""Between frames, while describing, and inside transactions: the first one, that of a clip, and that of an event."""
 
 
-@pytest.mark.skipif(torch.get_num_threads() > 1, reason="a forked process cannot use the threads of its parent")
-def test_killed_for_good(tmp_path: Path, whole: list[str]) -> None:
-    child = multiprocessing.get_context("fork").Process(target=_die, args=(tmp_path / "i", 3))
-    child.start()
-    child.join(60)
-    assert child.exitcode == -signal.SIGKILL
-    with MemoryStore.open(tmp_path / "i", write=True) as store:
-        assert store.one("SELECT COUNT(*) FROM event WHERE status = 'closing'") == (1,)
+@pytest.fixture(scope="module")
+def corpses(tmp_path_factory) -> Path:
+    """What builds have left that were killed with `kill -9`."""
+    folder = tmp_path_factory.mktemp("killed")
+    words = [sys.executable, "-m", "tests.mm_mem.dying", str(folder), *POINTS]
+    # One thread, whatever this process has: a child of a process with threads waits for those it has not got.
+    alone = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(words, env=alone, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process is killed with a signal there")
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_for_good(corpses: Path, whole: list[str], point: str) -> None:
+    with MemoryStore.open(corpses / point, write=True) as store:
+        assert not store.complete
+        assert rows(store) != whole
+        if point.startswith("look"):
+            assert store.one("SELECT COUNT(*) FROM event WHERE status = 'closing'") == (1,)
         run(store, Narration())
         assert rows(store) == whole
 
