@@ -185,8 +185,8 @@ class Observer:
         return found.pop() if found else NOTHING
 
     def row(self) -> list[tuple[str, str, str]]:
-        """(colour, shape, motion) of what is there half-way, from left to right; films of one scene."""
-        names = sorted(self.things, key=lambda pair: np.mean([x for x, _ in self.things[pair].places]))
+        """(colour, shape, motion) of what is there half-way, colour by colour; films of one scene."""
+        names = sorted(self.things, key=lambda pair: (list(COLOURS).index(pair[0]), list(SHAPES).index(pair[1])))
         return [(*pair, self._motion(" ".join(pair))) for pair in names]
 
     def sentence(self, text: str) -> bool:

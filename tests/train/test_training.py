@@ -13,10 +13,10 @@ from vtc_cli import Frame, Session, load_model
 from vtc_cli.cli.main import run as vtc
 from vtc_cli.cli.training import Progress
 from vtc_cli.train.architecture import SIDE
-from vtc_cli.train.clock import Clock
 from vtc_cli.train.forward import Blocks
 from vtc_cli.train.language import language_batch, language_loss
 from vtc_cli.train.loop import Stopped, Watcher
+from vtc_cli.train.readouts import Readouts
 from vtc_cli.train.recipe import MICROSCOPIC
 from vtc_cli.train.tiny import start, train_language, trained
 from vtc_cli.train.vision import Heads, vision_batch, vision_loss
@@ -68,12 +68,13 @@ def test_the_decoder_learns(trained_folder):
     """The loss on batches that it was not trained with falls, over the same tower."""
 
     def loss(model, learnt):
-        clock = Clock(MICROSCOPIC.text_hidden)
+        readouts = Readouts(MICROSCOPIC.text_hidden)
         if learnt:
-            clock.load_state_dict(torch.load(trained_folder / "language.pt", weights_only=True)["modules"]["clock"])
+            modules = torch.load(trained_folder / "language.pt", weights_only=True)["modules"]
+            readouts.load_state_dict(modules["readouts"])
         batches = [language_batch(step, str(trained_folder), 10**6, films=4) for step in (1000, 1001)]
         with torch.no_grad():
-            losses = [language_loss(model, clock, batch, 0, torch.float32, BLOCKS)[0] for batch in batches]
+            losses = [language_loss(model, readouts, batch, 0, torch.float32, BLOCKS)[0] for batch in batches]
         return float(sum(losses))
 
     model = trained(trained_folder, MICROSCOPIC)

@@ -44,13 +44,14 @@ def hours(films: Sequence[Film], times: Spans, tags: Spans) -> Hours:
     """times: (first, last) frame of each unit, seconds of the film; tags: the same as the prompt tells them."""
     ages = [_ages(film, times) for film in films]
     return Hours(
-        torch.tensor([_digits((first + last) / 2) for first, last in tags]),
+        torch.tensor([digits_of((first + last) / 2) for first, last in tags]),
         torch.tensor([[shot for shot, _ in film] for film in ages]),
         torch.tensor([[caption for _, caption in film] for film in ages]),
     )
 
 
-def _digits(seconds: float) -> list[int]:
+def digits_of(seconds: float) -> list[int]:
+    """A tag's DIGITS digits, BLANK where it has none."""
     text = f"{seconds:.1f}".replace(".", "")[-DIGITS:]
     return [BLANK] * (DIGITS - len(text)) + [int(digit) for digit in text]
 
@@ -60,7 +61,7 @@ def _ages(film: Film, times: Spans) -> list[tuple[int, int]]:
     for unit, (_, last) in enumerate(times):
         scene = film.scene_at(last)
         caption = scene.caption
-        shown = caption is not None and _shows(times[unit], caption.start, caption.end)
+        shown = caption is not None and shows(times[unit], caption.start, caption.end)
         found.append(
             (
                 _age(times, unit, scene.start, scene.end),
@@ -71,11 +72,12 @@ def _ages(film: Film, times: Spans) -> list[tuple[int, int]]:
 
 
 def _age(times: Spans, unit: int, start: float, end: float) -> int:
-    first = next(index for index, pair in enumerate(times) if index == unit or _shows(pair, start, end))
+    first = next(index for index, pair in enumerate(times) if index == unit or shows(pair, start, end))
     return min(unit - first, LONGEST)
 
 
-def _shows(pair: tuple[float, float], start: float, end: float) -> bool:
+def shows(pair: tuple[float, float], start: float, end: float) -> bool:
+    """Whether one of a unit's frames is within [start, end) seconds."""
     return any(start <= time < end for time in pair)
 
 

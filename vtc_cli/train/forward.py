@@ -135,22 +135,23 @@ def read(
     visual: Tensor,
     deep: Sequence[Tensor],
     blocks: Blocks,
-) -> tuple[Tensor, Tensor]:
-    """The decoder on sequences of one layout: hidden states [B, L, d] after the final norm, and after half the layers.
+    taps: Sequence[int] = (),
+) -> tuple[Tensor, list[Tensor]]:
+    """The decoder on sequences of one layout: hidden states [B, L, d] after the final norm, and after as many layers as
+    each of `taps` says.
 
     embeds: [B, L, d]; positions: int64 [3, B, L]; mask: [B, 1, 1, L, L] added to the logits; visual: int64 [m]
     columns that hold visual rows; deep: [B, m, d] each, added after the first layers.
     """
-    x = middle = embeds
+    x, tapped = embeds, {}
     cos, sin = (part[:, None] for part in decoder.rotary_emb(x, positions))
     config = decoder.config
     for index, layer in enumerate(decoder.layers):
         x = blocks.decoder(layer, x, cos, sin, mask, config.num_attention_heads, config.num_key_value_heads)
         if index < len(deep):
             x = x.index_add(1, visual, deep[index])
-        if index + 1 == len(decoder.layers) // 2:
-            middle = x
-    return _rms_norm(decoder.norm, x), middle
+        tapped[index + 1] = x
+    return _rms_norm(decoder.norm, x), [tapped[tap] for tap in taps]
 
 
 def decoder_block(layer: Any, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, heads: int, kv_heads: int) -> Tensor:

@@ -6,7 +6,7 @@ anywhere within hours and have gaps, as they do behind an evicting cache.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -18,8 +18,11 @@ from torch.nn import functional as F
 from vtc_cli.models.prompt import multiple_choice
 from vtc_cli.train import forward
 from vtc_cli.train.architecture import CELL, MERGE, PATCH
-from vtc_cli.train.clock import WEIGHT, Clock, Hours, clock_loss, hours
+from vtc_cli.train.clock import WEIGHT, Hours, clock_loss, hours
+from vtc_cli.train.mention import Told, mention_loss
 from vtc_cli.train.packing import UNLEARNT, Exchange, Layout, exchange, layout, pack, visible
+from vtc_cli.train.readouts import Readouts, taps
+from vtc_cli.train.story import Shots, shots, story_loss
 from vtc_cli.train.stream import WORN, compressed, random_size, to_input
 from vtc_cli.train.unshown import NEVER, Missing
 from vtc_cli.train.world import Film, Question, ask_some, frame_at, make_film, make_long_film
@@ -34,8 +37,8 @@ LETTERED = 0.15  # share of the questions with a closed list of answers that are
 # Units per film -> how often, and films of one unit for which a step has room: early, later, at the end.
 COURSES: tuple[tuple[float, dict[int, float]], ...] = (
     (0.1, {1: 0.7, 2: 0.3}),
-    (0.75, {1: 0.2, 2: 0.2, 4: 0.34, 8: 0.18, 16: 0.07, 32: 0.01}),
-    (1.0, {1: 0.16, 2: 0.18, 4: 0.29, 8: 0.21, 16: 0.11, 32: 0.04, 64: 0.01}),
+    (0.75, {1: 0.14, 2: 0.16, 4: 0.27, 8: 0.25, 16: 0.14, 32: 0.04}),
+    (1.0, {1: 0.11, 2: 0.14, 4: 0.23, 8: 0.25, 16: 0.18, 32: 0.07, 64: 0.02}),
 )
 ASKED = 60  # questions a film is asked at most
 CHOICE = "choice"  # what multiple choice is called in the log, whatever the skill
@@ -88,17 +91,18 @@ def language_batch(step: int, folder: str, steps: int, films: int = 32) -> Mappi
     times = [(2 * index * gap, (2 * index + 1) * gap) for index in range(units)]
     tags = [(offset + first, offset + last) for first, last in times]
     pictures, asked, drawn = [], [], []
-    for index in range(max(2, films // units)):
+    for index in range(max(1, films // units)):
         film = _film(rng, step * films + index, 2 * units * gap, size[1] / size[0])
         drawn.append(film)
         frames = np.stack([frame_at(film, time, size) for pair in times for time in pair])
         pictures.append(compressed(frames, rng) if rng.random() < WORN else frames)
         skills = _skills(rng, step / steps, units)
         room = 150 + 70 * min(units, 12)
-        asked.append(_exchanges(film, skills, rng, tokenizer, _missing(folder), tags, offset, room))
+        asked.append(_exchanges(Told(film, times, tags), skills, rng, tokenizer, _missing(folder), offset, room))
     start = layout(tokenizer, tags, (size[0] // CELL, size[1] // CELL), skip)
     frames = torch.from_numpy(np.stack(pictures)).unflatten(1, (units, 2)).flatten(0, 1)
-    return {"frames": frames, "layout": start, "hours": hours(drawn, times, tags), **pack(asked)}
+    truth = {"hours": hours(drawn, times, tags), "shots": shots(drawn, times, tags)}
+    return {"frames": frames, "layout": start, **truth, **pack(asked)}
 
 
 def _skills(rng: np.random.Generator, progress: float, units: int) -> tuple[str, ...]:
@@ -120,23 +124,23 @@ def _film(rng: np.random.Generator, seed: int, span: float, aspect: float) -> Fi
 
 
 def _exchanges(
-    film: Film,
+    told: Told,
     skills: tuple[str, ...],
     rng: np.random.Generator,
     tokenizer: Any,
     missing: Missing,
-    tags: Spans,
     offset: float,
     room: int,
 ) -> list[Exchange]:
     """As many questions as fit into `room` tokens, at least one."""
     found: list[Exchange] = []
+    film = told.film
     dense = tuple(skill for skill, share in DENSE if rng.random() < share)
     others = tuple(skill for skill in skills if skill not in dict(DENSE))
     for question in [*ask_some(film, rng, 2, skills=dense), *ask_some(film, rng, ASKED, skills=others)] or ask_some(
         film, rng, ASKED
     ):
-        answer = _answer(question, tags, offset)
+        answer = _answer(question, told.tags, offset)
         if answer is None:
             continue
         kind = KINDS.index(question.skill)
@@ -144,7 +148,7 @@ def _exchanges(
         if question.options and rng.random() < LETTERED:
             chosen = with_options(question, rng)
             text, answer, kind = chosen.text, chosen.answer, KINDS.index(CHOICE)
-        item = exchange(tokenizer, text, answer, kind, missing)
+        item = exchange(tokenizer, text, answer, kind, missing, told.mentions(question.text))
         room -= len(item)
         if found and room < 0:
             break
@@ -152,7 +156,7 @@ def _exchanges(
     return found
 
 
-def _answer(question: Question, tags: Spans, offset: float) -> str | None:
+def _answer(question: Question, tags: Sequence[tuple[float, float]], offset: float) -> str | None:
     """What to say. A time is answered as the tag of the first unit that shows it; None where that would be wrong."""
     if question.skill != "when":
         return question.answer
@@ -166,9 +170,9 @@ def _answer(question: Question, tags: Spans, offset: float) -> str | None:
 
 
 def language_loss(
-    model: Any, clock: Clock, batch: Mapping[str, Any], step: int, dtype: torch.dtype, blocks: forward.Blocks
+    model: Any, readouts: Readouts, batch: Mapping[str, Any], step: int, dtype: torch.dtype, blocks: forward.Blocks
 ) -> tuple[Tensor, dict[str, float]]:
-    """Cross-entropy of the answers' tokens and of the clock, and the share of questions answered right, per skill.
+    """Cross-entropy of the answers' tokens and of the read-outs, and the share of questions answered right, per skill.
 
     An answer of n tokens weighs as much as sqrt(n) answers of one: otherwise descriptions would be all there is.
     """
@@ -186,7 +190,7 @@ def language_loss(
     prefix = prefix.index_copy(1, start.visual, rows.reshape(films, -1, rows.shape[-1]))
     before = start.positions[:, None].expand(-1, films, -1)
     after = (start.cursor + offset).expand(3, -1, -1)
-    last, middle = forward.read(
+    last, (early, later, latest) = forward.read(
         decoder,
         torch.cat([prefix, table[ids].to(dtype)], dim=1),
         torch.cat([before, after], dim=2),
@@ -194,11 +198,18 @@ def language_loss(
         start.visual,
         [level.reshape(films, -1, level.shape[-1]) for level in deep],
         blocks,
+        taps(len(decoder.layers)),
     )
     hidden = last[:, len(start.ids) :]
     told: Hours = batch["hours"].to(device)
     gates = start.visual.view(len(told.tag), -1)[:, 0] - 1
-    timely, figures = clock_loss(clock, middle[:, start.visual], middle[:, gates], told, grid[1])
+    timely, figures = clock_loss(readouts.clock, early[:, start.visual], early[:, gates], told, grid[1])
+    shot: Shots = batch["shots"].to(device)
+    storied, story = story_loss(readouts.story, later[:, start.visual], shot)
+    mentions = batch["mentions"].to(device)
+    named, known = mention_loss(
+        readouts.mentions, latest[mentions[:, 0], len(start.ids) + mentions[:, 1]], mentions[:, 2:]
+    )
     learnt = targets != UNLEARNT
     logits = F.linear(hidden[learnt], model.lm_head.weight.to(dtype)).float()
     wrong = logits.argmax(-1) != targets[learnt]
@@ -210,7 +221,8 @@ def language_loss(
     judged = logits.index_put((row, token), torch.tensor(NEVER, device=device))
     loss = (F.cross_entropy(judged, targets[learnt], reduction="none") * weights).sum() / weights.sum()
     missed = torch.zeros(kind.shape, device=device).index_put_((film, slot[learnt]), wrong.float(), accumulate=True)
-    return loss + WEIGHT * timely, {**_accuracy(missed == 0, kind), **figures}
+    aside = WEIGHT * (timely + storied + named)
+    return loss + aside, {**_accuracy(missed == 0, kind), **figures, **story, **known, "answers": loss.item()}
 
 
 def _accuracy(right: Tensor, kind: Tensor) -> dict[str, float]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from vtc_cli.models.prompt import time_tag
+from vtc_cli.train.mention import FIELDS
 from vtc_cli.train.unshown import Missing
 
 UNLEARNT = -100  # target of a token that nothing is learnt from
@@ -74,22 +75,36 @@ class Exchange:
     """A question and its answer as token ids.
 
     kind: index of its skill. unjudged: (index into the answer, token) of guesses that nothing is learnt from.
+    mentions: (index into `asked`, labels of `train.mention`) of what the question names.
     """
 
     asked: Sequence[int]
     answer: Sequence[int]
     kind: int
     unjudged: Sequence[tuple[int, int]] = ()
+    mentions: Sequence[tuple[int, tuple[int, ...]]] = ()
 
     def __len__(self) -> int:
         return len(self.asked) + len(self.answer) - 1  # the answer's last token is only ever a target
 
 
-def exchange(tokenizer: Any, question: str, answer: str, kind: int, missing: Missing | None = None) -> Exchange:
-    """What follows the film when a question is asked and answered, as the chat template writes it."""
-    asked = tokenizer.encode(f"<|vision_end|>{question}<|im_end|>\n<|im_start|>assistant\n").ids
+def exchange(
+    tokenizer: Any,
+    question: str,
+    answer: str,
+    kind: int,
+    missing: Missing | None = None,
+    mentions: Sequence[tuple[int, tuple[int, ...]]] = (),
+) -> Exchange:
+    """What follows the film when a question is asked and answered, as the chat template writes it.
+
+    mentions: (index of a character of the question, labels) of what it names.
+    """
+    before = "<|vision_end|>"
+    asked = tokenizer.encode(f"{before}{question}<|im_end|>\n<|im_start|>assistant\n")
     said = tokenizer.encode(f"{answer}<|im_end|>").ids
-    return Exchange(asked, said, kind, missing.of(question, said) if missing else ())
+    named = [(asked.char_to_token(len(before) + at), labels) for at, labels in mentions]
+    return Exchange(asked.ids, said, kind, missing.of(question, said) if missing else (), named)
 
 
 def pack(films: Sequence[Sequence[Exchange]]) -> Mapping[str, Tensor]:
@@ -97,7 +112,8 @@ def pack(films: Sequence[Sequence[Exchange]]) -> Mapping[str, Tensor]:
 
     Returns int64 [B, S] each: `ids`; `offset`, positions after the film; `slot`, which question of the film (-1 where
     padded); `targets` (UNLEARNT where nothing is learnt). And `kind` [B, Q], -1 where a film has fewer questions;
-    `unjudged` [n, 3], the film, position and token of guesses that nothing is learnt from.
+    `unjudged` [n, 3], the film, position and token of guesses that nothing is learnt from;
+    `mentions` [n, 2 + FIELDS], the film, position and labels of what questions name.
     """
     longest = max(sum(len(item) for item in exchanges) for exchanges in films)
     most = max(len(exchanges) for exchanges in films)
@@ -106,6 +122,7 @@ def pack(films: Sequence[Sequence[Exchange]]) -> Mapping[str, Tensor]:
     slot, targets = torch.full(shape, -1), torch.full(shape, UNLEARNT)
     kind = torch.full((len(films), most), -1)
     unjudged: list[tuple[int, int, int]] = []
+    mentions: list[tuple[int, ...]] = []
     for film, exchanges in enumerate(films):
         at = 0
         for index, item in enumerate(exchanges):
@@ -116,10 +133,20 @@ def pack(films: Sequence[Sequence[Exchange]]) -> Mapping[str, Tensor]:
             first = at + len(item.asked) - 1
             targets[film, first:end] = torch.tensor(item.answer)
             unjudged += [(film, first + place, token) for place, token in item.unjudged]
+            mentions += [(film, at + place, *labels) for place, labels in item.mentions]
             kind[film, index] = item.kind
             at = end
     never = torch.tensor(unjudged, dtype=torch.long).reshape(-1, 3)
-    return {"ids": ids, "offset": offset, "slot": slot, "targets": targets, "kind": kind, "unjudged": never}
+    named = torch.tensor(mentions, dtype=torch.long).reshape(-1, 2 + FIELDS)
+    return {
+        "ids": ids,
+        "offset": offset,
+        "slot": slot,
+        "targets": targets,
+        "kind": kind,
+        "unjudged": never,
+        "mentions": named,
+    }
 
 
 def visible(prefix: int, slot: Tensor, dtype: torch.dtype) -> Tensor:

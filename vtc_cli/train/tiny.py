@@ -16,10 +16,10 @@ import torch
 
 from vtc_cli.train.architecture import build
 from vtc_cli.train.checkpoint import save
-from vtc_cli.train.clock import Clock
 from vtc_cli.train.forward import Blocks
 from vtc_cli.train.language import language_batch, language_loss
 from vtc_cli.train.loop import Stage, Watcher, run
+from vtc_cli.train.readouts import Readouts
 from vtc_cli.train.recipe import Recipe, command
 from vtc_cli.train.tokenizer import make_tokenizer, special_ids
 from vtc_cli.train.vision import Heads, vision_batch, vision_loss
@@ -64,14 +64,14 @@ def train_language(
     model.model.visual.requires_grad_(False)
     decoder = model.model.language_model
     torch.manual_seed(recipe.seed)
-    clock = Clock(recipe.text_hidden).to(device)
+    readouts = Readouts(recipe.text_hidden).to(device)
 
     def loss(batch: Mapping[str, Any], step: int) -> tuple[torch.Tensor, dict[str, float]]:
-        return language_loss(model, clock, batch, step, torch.bfloat16, blocks)
+        return language_loss(model, readouts, batch, step, torch.bfloat16, blocks)
 
     make = partial(language_batch, folder=str(folder), steps=recipe.language_steps, films=recipe.units)
-    named = [*decoder.named_parameters(), *clock.named_parameters(prefix="clock")]
-    modules = {"decoder": decoder, "clock": clock}
+    named = [*decoder.named_parameters(), *readouts.named_parameters(prefix="readouts")]
+    modules = {"decoder": decoder, "readouts": readouts}
     stage = Stage("language", make, loss, modules, named, recipe.language_steps, recipe.peak)
     run(stage, folder, watcher=watcher)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from vtc_cli.train.world.asker import ANSWERS, MAX_COUNT, PLACES, SIDES, Asker, Question
-from vtc_cli.train.world.film import Thing
+from vtc_cli.train.world.film import Film, Scene, Thing
 from vtc_cli.train.world.palette import COLOURS, SHAPES
 from vtc_cli.train.world.phrasing import PLURALS, article
 
@@ -73,14 +73,22 @@ def captions(kind: str) -> Callable[[Asker], Iterator[Question]]:
 
 def places(ask: Asker) -> Iterator[Question]:
     """In which ninth of the picture a thing is; only where it stays there during the whole scene."""
-    extent = max(ask.film.aspect, 1.0), max(1 / ask.film.aspect, 1.0)
     for pair, scene, thing in ask.once():
-        moments = (thing.at(moment) for moment in (0.0, scene.end - scene.start))
-        ninths = {tuple(int(3 * at / whole) for at, whole in zip(moment, extent, strict=True)) for moment in moments}
-        if len(ninths) == 1:
-            column, row = ninths.pop()
+        where = ninth(ask.film, scene, thing)
+        if where is not None:
             text = ask.worded("place", thing=ask.named(pair))
-            yield Question("place", text, PLACES[row * 3 + column], PLACES, about=(scene.start, scene.end))
+            yield Question("place", text, PLACES[where], PLACES, about=(scene.start, scene.end))
+
+
+def ninth(film: Film, scene: Scene, thing: Thing) -> int | None:
+    """In which ninth of the picture a thing stays, row by row; None when it leaves the one it begins in."""
+    extent = max(film.aspect, 1.0), max(1 / film.aspect, 1.0)
+    moments = (thing.at(moment) for moment in (0.0, scene.end - scene.start))
+    ninths = {tuple(int(3 * at / whole) for at, whole in zip(moment, extent, strict=True)) for moment in moments}
+    if len(ninths) > 1:
+        return None
+    column, row = ninths.pop()
+    return row * 3 + column
 
 
 def relations(ask: Asker) -> Iterator[Question]:

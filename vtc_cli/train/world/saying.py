@@ -59,7 +59,7 @@ def relevances(ask: Asker) -> Iterator[Question]:
 
 
 def descriptions(ask: Asker) -> Iterator[Question]:
-    """A sentence that names every thing from left to right, how it moves, and what can be read."""
+    """A sentence that names every thing, colour by colour, how it moves, and what can be read."""
     shown = _describable(ask)
     if shown is not None:
         yield Question("describe", ask.worded("describe"), sentence(*shown), about=ask.whole)
@@ -93,5 +93,6 @@ def _describable(ask: Asker) -> tuple[list[Thing], Caption | None] | None:
     scenes = ask.film.scenes
     if len(scenes) != 1 or not 1 <= len(scenes[0].things) <= DESCRIBED:
         return None
-    middle = (scenes[0].end - scenes[0].start) / 2
-    return sorted(scenes[0].things, key=lambda thing: thing.at(middle)[0]), scenes[0].caption
+    # Colour by colour: from left to right, who comes next is a toss-up where two things are one above the other.
+    order = [(colour, shape) for colour in COLOURS for shape in SHAPES]
+    return sorted(scenes[0].things, key=lambda thing: order.index(thing.pair)), scenes[0].caption
