@@ -1,15 +1,17 @@
 """Training neither shows the missing pairs nor learns that they are missing."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from vtc_cli.train.tokenizer import make_tokenizer
-from vtc_cli.train.unshown import APART, NEVER, Missing, repainted, unjudged
+from vtc_cli.train.unshown import APART, NEVER, Missing, colourless, repainted, unjudged
 from vtc_cli.train.vision import Heads, vision_batch, vision_loss
 from vtc_cli.train.world import make_film
+from vtc_cli.train.world.film import Thing
 from vtc_cli.train.world.labels import IGNORE, unit_at
 from vtc_cli.train.world.palette import COLOURS, HELD_OUT, SHAPES
 
@@ -83,6 +85,28 @@ def test_the_tower_does_not_learn_that_a_pair_is_missing():
         assert (change[kind] != 0) == moved
 
 
+def test_a_film_in_greys_asks_for_shapes_but_no_colours():
+    film = replace(make_film(3), scenes=(replace(make_film(3).scenes[0], things=(_thing("red", "star"),)),))
+    frames, labels = unit_at(film, (1.0, 2.0), (128, 128), 16)
+    grey, asked = colourless(frames, labels, film, 1)
+    assert (grey == grey[..., :1]).all()
+    assert not (frames == frames[..., :1]).all()
+    there = labels[..., 0] > 0
+    assert there.any()
+    assert (asked[..., 1][labels[..., 1] > 0] == IGNORE).all()
+    assert (asked[..., 1][labels[..., 1] <= 0] == labels[..., 1][labels[..., 1] <= 0]).all()
+    assert (np.delete(asked, 1, -1) == np.delete(labels, 1, -1)).all()
+
+
+def test_what_would_be_a_missing_pair_in_greys_keeps_its_colours():
+    """A yellow square is nearly white in greys, and no white square may be seen."""
+    film = replace(make_film(3), scenes=(replace(make_film(3).scenes[0], things=(_thing("yellow", "square"),)),))
+    frames, labels = unit_at(film, (1.0, 2.0), (128, 128), 16)
+    same, asked = colourless(frames, labels, film, 1)
+    assert same is frames
+    assert asked is labels
+
+
 @pytest.mark.parametrize(
     ("question", "answer", "guesses"),
     [
@@ -105,3 +129,7 @@ def test_a_tokenizer_that_splits_names_is_refused():
 
     with pytest.raises(ValueError, match="tokens, not one"):
         Missing(Tokenizer(models.BPE()))
+
+
+def _thing(colour, shape):
+    return Thing(shape, colour, "still", (0.5, 0.5), (0.0, 0.0), 0.2, 0.0, 1.0)

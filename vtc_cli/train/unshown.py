@@ -2,8 +2,8 @@
 
 Left alone, a tower learns that a blue thing is no cross: over pairs it had never seen it told 54 % of the shapes, over
 others 92 %. That a pair is missing from training is no fact of the world. So nothing is learnt from a wrong guess that
-would complete a missing pair (`unjudged`), and things come in colours without a name too (`repainted`), in which every
-shape is seen next to, though never in, the colour that it is never shown in.
+would complete a missing pair (`unjudged`), and things come in colours without a name too (`repainted`) or in none
+(`colourless`), in which every shape is seen next to, though never in, the colour that it is never shown in.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vtc_cli.train.world import Film, Thing
+from vtc_cli.train.world.labels import IGNORE
 from vtc_cli.train.world.palette import COLOURS, HELD_OUT, SHAPES
 
 APART = 80.0  # RGB distance that a colour without a name keeps from those its shape is never shown in
 NEVER = -1e4  # added to a logit that is not judged
+GREY = np.array([0.299, 0.587, 0.114])  # how bright red, green and blue are (ITU-R BT.601)
 
 
 def repainted(film: Film, rng: np.random.Generator) -> Film:
@@ -35,11 +38,30 @@ def repainted(film: Film, rng: np.random.Generator) -> Film:
 
 
 def _paint(thing: Thing, rng: np.random.Generator) -> tuple[int, int, int]:
-    missing = [np.array(COLOURS[colour]) for colour, shape in HELD_OUT if shape == thing.shape]
     while True:
         paint = np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.15, 1), rng.uniform(0.45, 1))) * 255
-        if all(np.linalg.norm(paint - colour) >= APART for colour in missing):
+        if _apart(thing, paint):
             return int(paint[0]), int(paint[1]), int(paint[2])
+
+
+def _apart(thing: Thing, paint: NDArray[np.float64]) -> bool:
+    missing = [np.array(COLOURS[colour]) for colour, shape in HELD_OUT if shape == thing.shape]
+    return all(np.linalg.norm(paint - colour) >= APART for colour in missing)
+
+
+def colourless(
+    frames: NDArray[np.uint8], labels: NDArray[np.int64], film: Film, channel: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The same frames in greys, under labels that ask for no colour; unchanged where that would show a missing pair.
+
+    frames: uint8 [n, H, W, 3]; labels: int64 [..., channels]; channel: which of them is the colour.
+    """
+    if not all(_apart(thing, np.full(3, GREY @ (thing.paint or COLOURS[thing.colour]))) for thing in film.things):
+        return frames, labels
+    grey = np.repeat((frames @ GREY)[..., None], 3, axis=-1).astype(np.uint8)
+    asked = labels.copy()
+    asked[..., channel] = np.where(labels[..., channel] > 0, IGNORE, labels[..., channel])
+    return grey, asked
 
 
 def unjudged(kinds: int, colours: int) -> tuple[Tensor, Tensor]:

@@ -15,11 +15,12 @@ from torch.nn import functional as F
 from vtc_cli.train import forward
 from vtc_cli.train.architecture import CELL, MERGE, PATCH
 from vtc_cli.train.stream import WORN, compressed, random_size, to_input
-from vtc_cli.train.unshown import repainted, unjudged
+from vtc_cli.train.unshown import colourless, repainted, unjudged
 from vtc_cli.train.world.labels import CHANNELS, IGNORE, unit_at
 from vtc_cli.train.world.shoot import make_film
 
 REPAINTED = 0.5  # share of the films in colours that have no name
+COLOURLESS = 0.25  # share of the films in greys: a shape is one whatever its colour
 TRIES = 3  # films drawn for a unit until one has something to read: reading is learnt last
 NOTHING = {"kind": 0.3, "colour": 0.3, "motion": 0.3, "digit": 0.06, "word": 0.06}  # weight of empty cells
 # Which eighth of the picture a cell is in. Unasked, the tower forgets places (a linear read-out found none there),
@@ -27,6 +28,7 @@ NOTHING = {"kind": 0.3, "colour": 0.3, "motion": 0.3, "digit": 0.06, "word": 0.0
 PLACES = {"row": 8, "column": 8}
 READ = {**CHANNELS, **PLACES}
 THERE = 8.0  # how much more the place of something counts than the place of nothing
+HARD = {"kind": 2.0}  # what is learnt last counts more
 
 
 def vision_batch(step: int, units: int = 24, split: str = "train") -> tuple[Tensor, Tensor]:
@@ -49,6 +51,8 @@ def vision_batch(step: int, units: int = 24, split: str = "train") -> tuple[Tens
         if rng.random() < REPAINTED:
             film = repainted(film, rng)
         pair, truth = unit_at(film, (start, start + gap), size, CELL)
+        if rng.random() < COLOURLESS:
+            pair, truth = colourless(pair, truth, film, list(CHANNELS).index("colour"))
         frames.append(compressed(pair, rng) if rng.random() < WORN else pair)
         labels.append(truth.reshape(-1, len(CHANNELS)))
     return torch.from_numpy(np.stack(frames)), torch.from_numpy(np.stack(labels))
@@ -109,7 +113,7 @@ def vision_loss(
             # Things fill few cells; without a weight the first thing learnt is that nothing is there.
             weights = torch.ones(logits.shape[-1], device=device)
             weights[0] = NOTHING[name]
-            total = total + weight * F.cross_entropy(
+            total = total + weight * HARD.get(name, 1.0) * F.cross_entropy(
                 logits.flatten(0, 1), truth.flatten(), weight=weights, ignore_index=IGNORE
             )
             if level == 0:
