@@ -77,6 +77,8 @@ def ask(
     attention: options.Attention = None,
     quantize: options.Quantize = None,
     adapter: options.Adapter = None,
+    device_map: options.DeviceMap = None,
+    max_memory: options.MaxMemory = None,
     trust_remote_code: options.TrustRemoteCode = None,
     fps: options.Fps = None,
     max_frames: options.MaxFrames = None,

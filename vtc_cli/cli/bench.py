@@ -12,7 +12,8 @@ from vtc_cli.cli.help import Command
 
 SUITE = "Questions"
 KEPT = (
-    *("model", "revision", "device", "dtype", "attention", "quantize", "adapter", "trust_remote_code"),
+    *("model", "revision", "device", "dtype", "attention", "quantize", "adapter"),
+    *("device_map", "max_memory", "trust_remote_code"),
     *("fps", "max_frames", "pixels", "budget", "chunk", "max_new_tokens"),
 )
 
@@ -121,6 +122,8 @@ def bench(
     attention: options.Attention = None,
     quantize: options.Quantize = None,
     adapter: options.Adapter = None,
+    device_map: options.DeviceMap = None,
+    max_memory: options.MaxMemory = None,
     trust_remote_code: options.TrustRemoteCode = None,
     fps: options.Fps = None,
     max_frames: options.MaxFrames = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,6 +30,16 @@ def index(
         typer.Option("--null", "-0", rich_help_panel=BATCH, help="Paths in --files end with NUL (`find -print0`)."),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Make memories anew that are there already.")] = False,
+    manager: Annotated[
+        str | None,
+        typer.Option(metavar="WHAT", help="What decides about clips: rules, vlm, or a folder of `vtc train manager`."),
+    ] = None,
+    settings_file: Annotated[
+        Path | None, typer.Option("--settings", metavar="FILE", help="Settings of this run, as `vtc tune` writes them.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be watched and written, and do nothing.")
+    ] = False,
     model: options.Model = None,
     revision: options.Revision = None,
     device: options.Device = None,
@@ -36,6 +47,8 @@ def index(
     attention: options.Attention = None,
     quantize: options.Quantize = None,
     adapter: options.Adapter = None,
+    device_map: options.DeviceMap = None,
+    max_memory: options.MaxMemory = None,
     trust_remote_code: options.TrustRemoteCode = None,
     fps: options.Fps = None,
     pixels: options.Pixels = None,
@@ -62,6 +75,8 @@ def index(
       vtc index footage/ --fps 2
       vtc index talk.mp4 --subs talk.en.srt
       vtc index film.mp4 -m mm-mem:captions=none
+      vtc index film.mp4 --settings tuned.toml
+      vtc index film.mp4 --dry-run
       vtc ask match.mp4 "when is the first goal?" --memory
 
     A memory is one file per video, under VTC_HOME, found by what the video holds: renaming changes nothing. A run that
@@ -73,14 +88,16 @@ def index(
     flags = dict(locals())  # the parameters by name; the configuration takes the keys it knows
     from vtc_cli.cli.remembering import index_all
     from vtc_cli.config.layers import effective, settings
+    from vtc_cli.jobs.memory_options import with_option
     from vtc_cli.jobs.request import read_sources
 
-    values = effective(flags)
+    values = effective(flags, named=settings_file)
     sources = read_sources(videos or [], files=files, null=null)
     code = index_all(
         sources,
-        settings(values),
+        settings(values) if manager is None else with_option(settings(values), "manager", manager),
         force=force,
+        dry_run=dry_run,
         json=json,
         quiet=values["quiet"].value,
         progress=progress,

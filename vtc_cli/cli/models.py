@@ -175,6 +175,8 @@ def check(
     attention: options.Attention = None,
     quantize: options.Quantize = None,
     adapter: options.Adapter = None,
+    device_map: options.DeviceMap = None,
+    max_memory: options.MaxMemory = None,
     trust_remote_code: options.TrustRemoteCode = None,
     json: Json = False,
 ) -> None:

@@ -50,6 +50,22 @@ Adapter = Annotated[
     str | None,
     typer.Option(metavar="NAME", rich_help_panel=MODEL, help="LoRA adapter to fold in: folder or Hub id."),
 ]
+DeviceMap = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto",
+        rich_help_panel=MODEL,
+        help="`auto`: layers of the decoder over all GPUs, the machine's memory and the disk.  [default: one device]",
+    ),
+]
+MaxMemory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BYTES",
+        rich_help_panel=MODEL,
+        help="Weights that each place may hold: `20GB`, or `cuda:0=20GB,cpu=64GB`.  [default: 9/10 of what is free]",
+    ),
+]
 TrustRemoteCode = Annotated[
     bool | None,
     typer.Option("--trust-remote-code", rich_help_panel=MODEL, help="Run Python code that comes with the model."),

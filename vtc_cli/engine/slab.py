@@ -180,8 +180,8 @@ class Slab(Cache):
 
     def owner(self, keys: Tensor) -> SlabLayer | None:
         """The layer that gave these keys to the running forward, None when they are of another cache."""
-        if (slots := self.blocks[0].slots) is not None:
-            return next((layer for layer in self.blocks if slots.is_shown(layer.keys, keys)), None)
+        if self.numbered:
+            return next((b for b in self.blocks if b.slots and b.slots.is_shown(b.keys, keys)), None)
         return next((b for b in self.blocks if b.is_initialized and b.keys.data_ptr() == keys.data_ptr()), None)
 
     @property
@@ -198,11 +198,13 @@ class Slab(Cache):
         if self.rotation is None:
             raise ValueError("entries cannot be numbered by slot: how keys are rotated is not known")
         held = self.held
-        slots = Slots(self.rotation, self.capacity, self.blocks[0].keys.device)
+        on: dict[torch.device, Slots] = {}  # layers of one device share a block, in which they are turned
         for layer in self.blocks:
             keys = layer.keys[0, :, :held]
             keys.copy_(self.rotation.unrotate(keys, layer.positions[:, :, :held]))
-            layer.slots = slots
+            if keys.device not in on:
+                on[keys.device] = Slots(self.rotation, self.capacity, keys.device)
+            layer.slots = on[keys.device]
 
     def compact(self, choose: Callable[[LayerView], Tensor] | Sequence[Tensor | None]) -> None:
         """Keep the chosen evictable entries of every layer: indices [H, k], ascending.

@@ -11,7 +11,8 @@ from vtc_cli.jobs.settings import Settings
 
 SKILLS = ("count", "colour", "motion")
 KEPT = (
-    *("model", "revision", "device", "dtype", "attention", "quantize", "adapter", "trust_remote_code"),
+    *("model", "revision", "device", "dtype", "attention", "quantize", "adapter"),
+    *("device_map", "max_memory", "trust_remote_code"),
     *("method", "budget", "chunk"),
 )
 

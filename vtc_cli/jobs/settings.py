@@ -13,6 +13,7 @@ from typing import Any
 
 from vtc_cli.errors import UsageError
 from vtc_cli.jobs.amounts import Budget, parse_budget
+from vtc_cli.models.spread import KINDS, parse_limits
 from vtc_cli.video.sampling import HIGHEST_FPS
 from vtc_cli.video.timecode import parse_time
 
@@ -95,6 +96,17 @@ def _time(value: object) -> float:
     return seconds
 
 
+def _map(value: object) -> str:
+    if _text(value) not in KINDS:
+        raise ValueError(f"expected {', '.join(KINDS)}")
+    return _text(value)
+
+
+def _places(value: object) -> str:
+    parse_limits(_text(value))
+    return _text(value)
+
+
 def _methods(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         value = value.split()
@@ -118,6 +130,8 @@ class Settings:
     attention: str = _setting("auto", _text, "attention kernel: auto, sdpa, eager, flash_attention_2")
     quantize: str | None = _setting(None, _text, "weights in fewer bits: int8 or int4")
     adapter: str | None = _setting(None, _text, "LoRA adapter: folder or Hub id")
+    device_map: str | None = _setting(None, _map, "auto: weights over all GPUs, memory and disk")
+    max_memory: str | None = _setting(None, _places, "weights in each place: 20GB, or cuda:0=20GB,cpu=64GB")
     trust_remote_code: bool = _setting(False, parse_flag, "run code that comes with the model")
     method: tuple[str, ...] = _setting((), _methods, "compression methods, NAME[:key=value,...]")
     reader: str = _setting("auto", _text, "video reader: auto, pyav, decord, torchcodec, frames, opencv")

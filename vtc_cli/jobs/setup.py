@@ -115,6 +115,8 @@ def load_for(settings: Settings, name_reason: str) -> VideoLM:
         trust_remote_code=settings.trust_remote_code,
         quantize=settings.quantize,
         adapter=settings.adapter,
+        device_map=settings.device_map,
+        max_memory=settings.max_memory,
         name_reason=name_reason,
     )
 

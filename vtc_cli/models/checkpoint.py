@@ -6,7 +6,7 @@ This is what an adapter is made from. Nothing here knows a family, except by the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.prompt import Prompt
 from vtc_cli.models.quantise import loading_options, stored_bytes
 from vtc_cli.models.quiet import quiet
+from vtc_cli.models.spread import gather_back, spread_of, spreading_options
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -66,7 +67,12 @@ class Checkpoint:
             if placement.lora is not None:
                 model = fold(model, placement.lora, name)
         model.requires_grad_(False).eval()
-        if placement.quantisation is None:  # else it is where it belongs, and cannot be moved
+        if placement.spread is not None:
+            gather_back(model, decoder, placement.device)
+            placement = replace(
+                placement, device_reason=f"{placement.device_reason}; {spread_of(model, decoder, placement.device)}"
+            )
+        elif placement.quantisation is None:  # else it is where it belongs, and cannot be moved
             model.to(placement.device)
         return Checkpoint(model, tokenizer, preprocessor, prompt(tokenizer, folder), placement, name, revision)
 
@@ -155,7 +161,9 @@ def _model(model_class: Any, folder: Path, placement: Placement, name: str, deco
     from safetensors import SafetensorError
 
     dtype = getattr(torch, placement.dtype)
-    small = loading_options(placement.quantisation, decoder, dtype, placement.device)
+    how = loading_options(placement.quantisation, decoder, dtype, placement.device)
+    if placement.spread is not None:
+        how = spreading_options(model_class, folder, decoder, dtype, placement.spread)
     try:
         model, report = model_class.from_pretrained(
             folder,
@@ -163,7 +171,7 @@ def _model(model_class: Any, folder: Path, placement: Placement, name: str, deco
             attn_implementation=placement.attention,
             use_safetensors=True,
             output_loading_info=True,
-            **small,
+            **how,
         )
     except ImportError as error:
         raise MachineError(

@@ -14,6 +14,7 @@ from vtc_cli.models.weights import DTYPE_BYTES
 
 if TYPE_CHECKING:
     from vtc_cli.models.lora import Lora
+    from vtc_cli.models.spread import Spread
 
 ATTENTIONS = ("sdpa", "eager", "flash_attention_2")
 AS_ASKED = "as asked"  # the reason of what the user named
@@ -25,7 +26,7 @@ class Placement:
     """A decision: which model runs on which device, in which number format, with which attention kernel.
 
     Reasons are one phrase each. name_reason: why this model. quantisation: as `pick_quantisation` gives it.
-    lora: the adapter to fold in.
+    lora: the adapter to fold in. spread: where weights may be besides, None where all are on the device.
     """
 
     device: str
@@ -36,6 +37,7 @@ class Placement:
     name_reason: str = AS_ASKED
     quantisation: str | None = None
     lora: Lora | None = None
+    spread: Spread | None = None
 
 
 def pick_device(device: str = "auto") -> tuple[str, str]:

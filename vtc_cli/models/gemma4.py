@@ -199,7 +199,7 @@ class Gemma4(InLine):
         frequencies = embedding.full_attention_inv_freq.float()
 
         def angles(positions: Tensor) -> tuple[Tensor, Tensor]:
-            turns = positions[0].float()[..., None] * frequencies
+            turns = positions[0].float()[..., None] * frequencies.to(positions.device)
             return turns.cos(), turns.sin()
 
         return Rotation(1, angles, float(embedding.full_attention_attention_scaling))

@@ -134,12 +134,13 @@ def _received(before: _Ran, index: Tensor, rows: Tensor, query: Query) -> Tensor
         raise ValueError("a row that did not run through the layer before paid no attention in it")
     held = before.cache.get_mask_sizes(0, before.number)[0]
     keys = before.cache.layers[before.number].keys[0, :, :held]
-    queries = query(before.block, before.hidden[0, place], before.cos[:, place], before.sin[:, place])
+    angles = (part[:, place].to(keys.device) for part in (before.cos, before.sin))  # the layer may be on another GPU
+    queries = query(before.block, before.hidden[0, place], *angles)
     heads, count, width = queries.shape
     attention: Any = before.block.self_attn
     scores = (queries.reshape(keys.shape[0], -1, width) @ keys.transpose(-1, -2)).float() * attention.scaling
     first = held - len(ran)
-    later = torch.arange(held, device=keys.device) > (first + place)[:, None]
-    weights = scores.view(heads, count, held).masked_fill(later, float("-inf")).softmax(-1)
+    later = (torch.arange(held, device=index.device) > (first + place)[:, None]).to(keys.device)
+    weights = scores.view(heads, count, held).masked_fill(later, float("-inf")).softmax(-1).to(index.device)
     found = torch.searchsorted(ran, index).clamp(max=len(ran) - 1)
     return weights[:, :, first + found] * (ran[found] == index)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from vtc_cli.errors import MachineError, UsageError
-from vtc_cli.models.auto import choose_here
+from vtc_cli.models.auto import WORKING_BYTES, choose_here
 from vtc_cli.models.catalog import RECOMMENDED
 from vtc_cli.models.contract import VideoLM
 from vtc_cli.models.device import (
@@ -21,6 +21,7 @@ from vtc_cli.models.hub import Source, locate
 from vtc_cli.models.lora import find_lora
 from vtc_cli.models.quantise import BITS, pick_quantisation
 from vtc_cli.models.registry import AUTO, TINY, Family, family_of
+from vtc_cli.models.spread import pick_spread
 from vtc_cli.models.weights import StoredWeights, stored_weights
 
 
@@ -34,6 +35,8 @@ def load_model(
     trust_remote_code: bool = False,
     quantize: str | None = None,
     adapter: str | None = None,
+    device_map: str | None = None,
+    max_memory: str | None = None,
     name_reason: str = AS_ASKED,
 ) -> VideoLM:
     """Load a video-language model.
@@ -45,6 +48,8 @@ def load_model(
     trust_remote_code: let a tokenizer bring its own code. Model code never comes from a checkpoint.
     quantize: int8 or int4: the decoder's linear layers in so many bits, by bitsandbytes (CUDA) or torchao (CPU).
     adapter: folder or hub id of a LoRA adapter, folded into the weights.
+    device_map: `auto` spreads the decoder's layers over all GPUs, the machine's memory and the disk, in this order.
+    max_memory: bytes of weights in each place, `20GB` or `cuda:0=20GB,cpu=64GB`; else nine tenths of what is free.
     name_reason: why this model, one phrase for the record, where the caller chose it for the user.
 
     Raises UsageError for an unknown name, family or value; MachineError when the model is neither here nor reachable,
@@ -60,6 +65,13 @@ def load_model(
             "--quantize and --adapter exclude each other: an adapter is folded into weights, which rounds them again.",
             "Leave one out, or save the folded model once and quantise that.",
         )
+    spread = pick_spread(device_map, max_memory, place, WORKING_BYTES)
+    if spread and (small or lora):
+        raise UsageError(
+            f"--device-map and {'--quantize' if small else '--adapter'} exclude each other: weights that are changed "
+            "while they are loaded are on one device.",
+            "Leave one out.",
+        )
     if name == AUTO:
         if revision is not None:
             raise UsageError("--revision needs a model to belong to; auto chooses one.", "Name the model too.")
@@ -70,13 +82,14 @@ def load_model(
     weights = stored_weights(source.folder)
     memory = available_memory(place)
     kind, kind_reason = pick_dtype(dtype, place, weights.parameters, memory)
-    check_fits(source, weights, kind, place, memory, quantize)
+    if spread is None:
+        check_fits(source, weights, kind, place, memory, quantize)
     loaded = (
         families[0]
         .load_adapter()
         .load(
             source.folder,
-            Placement(place, place_reason, kind, kind_reason, kernel, name_reason, small, lora),
+            Placement(place, place_reason, kind, kind_reason, kernel, name_reason, small, lora, spread),
             name=source.name,
             revision=source.revision,
             trust_remote_code=trust_remote_code,
@@ -95,6 +108,7 @@ def check_fits(
     smaller = [facts.id for facts in RECOMMENDED if facts.weight_bytes("bfloat16") < min(available, needed)]
     ways = [f"--dtype bfloat16 ({weights.bytes_as('bfloat16') / 1e9:.1f} GB)"] if dtype == "float32" else []
     ways += [] if quantize else [f"--quantize int8 ({weights.bytes_as('bfloat16', 8) / 1e9:.1f} GB)"]
+    ways += [] if quantize else ["--device-map auto"]
     ways += [f"--model {smaller[-1]}"] if smaller else []
     raise MachineError(
         f"{source.name} does not fit: {weights.parameters / 1e9:.2f} B parameters x "

@@ -91,7 +91,8 @@ def rotation_of(decoder: Any, name: str) -> Rotation:
     axis = asked(one_each)[1][0, :, slice(0, 2 * half, 2) if paired else slice(half)].abs().argmax(0)
 
     def angles(positions: Tensor) -> tuple[Tensor, Tensor]:
-        turns = positions.float().movedim(0, -1)[..., axis] * frequencies
+        device = positions.device  # that of a layer's cache, which may be another GPU
+        turns = positions.float().movedim(0, -1)[..., axis.to(device)] * frequencies.to(device)
         return turns.cos(), turns.sin()
 
     ours = [mine.repeat_interleave(2, -1) if paired else mine.repeat(1, 1, 2) for mine in angles(probe)]
