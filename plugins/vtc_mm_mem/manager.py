@@ -71,11 +71,13 @@ class Manager:
 
     merge: the lowest cosine with an event's centre that makes a clip part of it; a video whose neighbouring clips are
     more alike raises it. same: cosine from which a clip shows nothing new. longest: seconds an event may span.
+    shortest: seconds below which an event takes whatever follows.
     """
 
     merge: float = 0.8
     same: float = 0.98
     longest: float = 120.0
+    shortest: float = SHORTEST_EVENT
     newest: Newest | None = None
     _cosines: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
     _last: np.ndarray | None = None
@@ -116,7 +118,7 @@ class Manager:
         if not clip.words and self._repeats(clip, newest):
             return "DISCARD", "redundant"
         alike = cosine(clip.vector, newest.total) >= tau
-        young = newest.t1 - newest.t0 < SHORTEST_EVENT - 1e-6
+        young = newest.t1 - newest.t0 < self.shortest - 1e-6
         if (alike or not clip.cut or young) and fits:
             return "MERGE", "alike" if alike else "running" if not clip.cut else "short"
         return "ADD_NEW", "different" if not alike and clip.cut else "long"

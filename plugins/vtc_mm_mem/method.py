@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,8 +11,9 @@ from vtc_cli import VideoMemory
 from vtc_cli.memory import Inquiry, MemoryStore, Narrator, Recall, Recollection
 from vtc_mm_mem.builder import Builder
 from vtc_mm_mem.events import Closing
+from vtc_mm_mem.gate import LONGEST, SHORTEST
 from vtc_mm_mem.ladder import Ladder, Search
-from vtc_mm_mem.manager import Manager
+from vtc_mm_mem.manager import SHORTEST_EVENT, Manager
 from vtc_mm_mem.spending import Limits
 from vtc_mm_mem.wording import PROMPT_VERSION
 
@@ -28,6 +30,7 @@ class MMMem(VideoMemory):
     merge: lowest cosine with an event's centre that makes a clip part of it.
     same: cosine from which a clip shows nothing new.
     longest: seconds an event may span, still stretches apart.
+    shortest: seconds below which an event takes whatever follows.
     frames: key frames shown for one description.
     tokens: length limit of a description.
     pictures: keep key frames as JPEG; without them every look decodes the video.
@@ -45,6 +48,7 @@ class MMMem(VideoMemory):
     merge: float = 0.8
     same: float = 0.98
     longest: float = 120.0
+    shortest: float = SHORTEST_EVENT
     frames: int = 8
     tokens: int = 256
     pictures: bool = True
@@ -62,6 +66,8 @@ class MMMem(VideoMemory):
                 raise ValueError(f"{name} is a cosine, from -1 to 1, not {getattr(self, name)}")
         if self.longest < 10:
             raise ValueError(f"longest must be at least 10 seconds, the length of a clip, not {self.longest:g}")
+        if not 0 <= self.shortest <= self.longest:
+            raise ValueError(f"shortest must be from 0 to longest ({self.longest:g}) seconds, not {self.shortest:g}")
         if not 1 <= self.frames <= 32:
             raise ValueError(f"frames must be from 1 to 32, not {self.frames}")
         for name in ("tokens", "calls", "visual_tokens", "text"):
@@ -72,12 +78,36 @@ class MMMem(VideoMemory):
 
     def content(self) -> Mapping[str, Any]:
         """See `VideoMemory.content`."""
-        named = ("captions", "manager", "merge", "same", "longest", "frames", "tokens", "pictures")
+        named = ("captions", "manager", "merge", "same", "longest", "shortest", "frames", "tokens", "pictures")
         return {**{name: getattr(self, name) for name in named}, "prompts": PROMPT_VERSION}
+
+    def most(self, seconds: float) -> Mapping[str, int]:
+        """See `VideoMemory.most`: a clip lasts `SHORTEST` at least, and an event as long as asked, but for the last.
+
+        Where a model decides, every clip may be an event.
+        """
+        clips = math.ceil(seconds / SHORTEST)
+        return {"clips": clips, "events": clips if self.manager != "rules" else self._most_events(seconds, clips)}
+
+    def _most_events(self, seconds: float, clips: int) -> int:
+        # An event may end sooner where the next clip would make it longer than `longest`, and once where the dark that
+        # a film begins with gives way.
+        least = max(SHORTEST, min(self.shortest, self.longest - LONGEST))
+        return min(clips, math.floor(seconds / least) + 2)
+
+    def tunable(self) -> Mapping[str, tuple[Any, ...]]:
+        """See `VideoMemory.tunable`."""
+        return {
+            "merge": (0.5, 0.6, 0.7, 0.8, 0.9, 0.95),
+            "same": (0.9, 0.95, 0.98, 0.99, 0.999),
+            "shortest": (2.0, 6.0, 10.0, 20.0),
+            "longest": (30.0, 60.0, 120.0, 240.0),
+            "tokens": (64, 128, 256),
+        }
 
     def build(self, store: MemoryStore, narrator: Narrator) -> Builder:
         """See `VideoMemory.build`."""
-        manager = Manager(self.merge, self.same, self.longest)
+        manager = Manager(self.merge, self.same, self.longest, self.shortest)
         closing = Closing(words=self.captions == "event", frames=self.frames, tokens=self.tokens)
         judged = self.manager == "vlm"
         return Builder(store, narrator, manager, closing, pictures=self.pictures, judged=judged)

@@ -258,3 +258,32 @@ def test_interrupted_and_resumed(vtc, film, monkeypatch) -> None:
         monkeypatch.setattr(Builder, "take", take)
         assert vtc("index", film, *FAST, "--fps", "4").code == 0
         assert content(path) == whole
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(vtc, film, home, monkeypatch) -> None:
+    (film.parent / "film.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nthe code is seven\n")
+    plan = json.loads(vtc("index", film, *FAST, "--dry-run", "--json").out)
+    assert (plan["state"], plan["frames"], plan["duration"], plan["subtitles"]) == ("new", 4, 4.0, 1)
+    assert not home.exists()
+    said = vtc("index", film, *FAST, "--dry-run").out
+    assert "4 frames" in said
+    assert "at most 2 clips" in said
+    facts = json.loads(vtc("index", film, *FAST, "--json").out)
+    assert facts["path"] == plan["path"]
+    assert facts["clips"] <= plan["most_clips"]
+    assert facts["events"] <= plan["most_events"]
+    assert "complete" in vtc("index", film, *FAST, "--dry-run").out
+    before = Path(facts["path"]).read_bytes()
+    other = vtc("index", film, *FAST, "--fps", "2", "--dry-run", "--json")
+    assert json.loads(other.out)["differences"] == ["fps is 1.0 in the memory, 2.0 asked"]
+    assert "--force" in vtc("index", film, *FAST, "--fps", "2", "--dry-run").out
+    assert Path(facts["path"]).read_bytes() == before
+
+
+def test_a_manager_can_be_named_by_a_flag(vtc, film) -> None:
+    kept = json.loads(vtc("index", film, *FAST, "--manager", "vlm", "--json").out)["settings"]
+    assert kept["manager"] == "vlm"
+    both = vtc("index", film, "-m", "mm-mem:manager=rules", "--manager", "vlm")
+    assert both.code == 2
+    assert "exclude each other" in both.err
+    assert vtc("index", film, "--manager", "a,b").code == 2

@@ -29,6 +29,7 @@ from vtc_cli.cli import (
     probe,
     report,
     train,
+    tune,
     watch,
     world,
 )
@@ -97,6 +98,7 @@ for module in (
     config,
     world,
     train,
+    tune,
 ):
     module.register(app)
 

@@ -23,6 +23,7 @@ def index_all(
     settings: Settings,
     *,
     force: bool,
+    dry_run: bool,
     json: bool,
     quiet: bool,
     progress: bool | None,
@@ -44,7 +45,7 @@ def index_all(
         runner = MemoryRunner(settings, screen, force=force)
         for source in sources:
             try:
-                facts = _one(runner, source)
+                facts = _one(runner, source) if not dry_run else _planned(runner, source)
             except VtcError as error:
                 if len(sources) == 1:
                     raise
@@ -53,7 +54,8 @@ def index_all(
                 continue
             shown.append(facts)
             if not json:
-                line = facts["path"] if len(sources) == 1 else f"{one_line(source)}\t{facts['path']}"
+                path = facts["path"] if not dry_run else _in_words(facts)
+                line = path if len(sources) == 1 else f"{one_line(source)}\t{path}"
                 sys.stdout.write(line + "\n")
                 sys.stdout.flush()
     if json:
@@ -61,7 +63,7 @@ def index_all(
         sys.stdout.write(json_format.dumps(found, indent=2, ensure_ascii=False) + "\n")
     if failed and not shown:
         return failed[0].exit_code
-    return 3 if failed or any(facts["damaged"] for facts in shown) else 0
+    return 3 if failed or any(facts.get("damaged") for facts in shown) else 0
 
 
 def _one(runner: MemoryRunner, source: str) -> dict[str, Any]:
@@ -74,3 +76,29 @@ def _one(runner: MemoryRunner, source: str) -> dict[str, Any]:
             return {"video": source, "built": found.built, **facts_of(store)}
     finally:
         clip.close()
+
+
+def _planned(runner: MemoryRunner, source: str) -> dict[str, Any]:
+    clip = runner.open(source)
+    try:
+        return {"video": source, **runner.rememberer.plan(clip)}
+    finally:
+        clip.close()
+
+
+def _in_words(facts: dict[str, Any]) -> str:
+    """What indexing would do, in a line."""
+    from vtc_cli.report.units import clock, size
+
+    if facts["state"] == "different":
+        return f"{facts['path']}: made differently ({'; '.join(facts['differences'])}); --force would make it anew"
+    if facts["state"] == "complete":
+        return f"{facts['path']}: complete, nothing to do"
+    frames = "frames until it ends" if facts["frames"] is None else f"{facts['frames']} frames"
+    length = "" if facts["duration"] is None else f" of {clock(facts['duration'])}"
+    begun = "" if facts["done"] is None else f", gone on with from {clock(facts['done'])}"
+    most = ""
+    if facts["most_events"] is not None:
+        most = f"; at most {facts['most_clips']} clips and {facts['most_events']} events"
+    subtitles = f"; {facts['subtitles']} subtitles" if facts["subtitles"] else ""
+    return f"{facts['path']}: {frames}{length}{begun}{most}{subtitles}; {size(facts['free_bytes'])} free there"

@@ -70,12 +70,14 @@ def effective(
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
     recorded: Mapping[str, object] | None = None,
+    named: Path | None = None,
 ) -> dict[str, Value]:
     """The value of every key and its origin.
 
     flags: field name -> what was typed, None where the flag was not given. recorded: the settings of a run that is
-    to be repeated; only flags win over them. Raises UsageError naming the place
-    when a value cannot be read, a file is not TOML, or a key is unknown.
+    to be repeated; only flags win over them. named: a settings file that was asked for by name, which wins over
+    variables and the usual files. Raises UsageError naming the place when a value cannot be read, a file is not TOML or
+    not there though it was named, or a key is unknown.
     """
     environ = os.environ if environ is None else environ
     table = keys()
@@ -83,6 +85,7 @@ def effective(
     layers: list[tuple[Mapping[str, object], str]] = [
         (_given(flags), _FLAG),
         (recorded or {}, "the record"),
+        (_named(named, table), str(named)),
         (_variables(environ, table), _VARIABLE),
         (read_file((folder or Path()) / PROJECT_FILE, f"./{PROJECT_FILE}", table), f"./{PROJECT_FILE}"),
         (read_file(user, str(user), table), str(user)),
@@ -125,6 +128,14 @@ def read_file(path: Path, shown: str, table: Mapping[str, Key]) -> dict[str, obj
             raise UsageError(f"unknown key {written!r} in {shown}", hint)
         found[name] = value
     return found
+
+
+def _named(path: Path | None, table: Mapping[str, Key]) -> dict[str, object]:
+    if path is None:
+        return {}
+    if not path.is_file():
+        raise UsageError(f"there is no settings file {path}", "`vtc tune` writes one; `vtc config` lists every key")
+    return read_file(path, str(path), table)
 
 
 def _given(flags: Mapping[str, object]) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from vtc_cli.jobs.setup import default_chunk, frames_ahead
 from vtc_cli.memory.contract import MemoryBuilder, Moment, Narrator
 from vtc_cli.memory.lock import writing
 from vtc_cli.memory.place import path_of
-from vtc_cli.memory.rows import Passage, SubtitleRow
+from vtc_cli.memory.preparing import prepare
 from vtc_cli.memory.store import MemoryStore, differences
 from vtc_cli.memory.subtitles import Subtitle, digest, find_subtitles
 from vtc_cli.methods.registry import Chosen
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
 Watch = Callable[[Callable[[Sequence[Frame], Sequence["Unit"]], None]], None]
 """Watches the whole video, showing what it is given frames and their units, the tail included."""
-
-PERSONAL = frozenset({"model", "dtype", "embedder", "size"})
-"""Of a memory's settings: what another model than the one that made it may differ in and still answer."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ class Rememberer:
                     store.close()
                     return Remembered(MemoryStore.open(path), built=False)
                 if store.get("embedder") is None:
-                    self._begin(store, narrator, subtitles, where)
+                    prepare(store, narrator, subtitles, where)
                 self._build(clip, model, store, narrator, watch)
             except BaseException as error:
                 empty = isinstance(error, VideoError) and store.one("SELECT 1 FROM clip") is None
@@ -120,6 +118,40 @@ class Rememberer:
                 raise
             store.close()
         return Remembered(MemoryStore.open(path), built=True)
+
+    def plan(self, clip: Clip) -> dict[str, Any]:
+        """What `remember` would do, as plain values; reads the memory that is there, writes nothing, needs no model.
+
+        state: `complete`, `unfinished`, `different` (of what is known without a model) or `new`. frames: to watch, None
+        for a stream. most_clips, most_events: bounds that hold for any video. Raises UsageError as `remember` does.
+        """
+        path, settings = path_of(clip.info), self.settings
+        subtitles, where = find_subtitles(clip.info.source, settings.subs)
+        sampling = plan_sampling(clip.info, settings.fps)
+        state, done, found = "new", None, []
+        if path.is_file():
+            with MemoryStore.open(path) as store:
+                kept = store.get("settings", {})
+                wanted = {**kept, **self._own(), "subtitles": digest(subtitles)}
+                found = differences(kept, wanted)
+                done = store.get("progress_pts")
+                state = "different" if found else "complete" if store.complete else "unfinished"
+        seconds = clip.info.duration
+        most = {} if seconds is None else self.method.most(seconds)
+        existing = next(folder for folder in (path.parent, *path.parents) if folder.exists())
+        return {
+            "path": str(path),
+            "state": state,
+            "differences": found,
+            "done": done if state == "unfinished" else None,
+            "duration": seconds,
+            "frames": sampling.frames,
+            "most_clips": most.get("clips"),
+            "most_events": most.get("events"),
+            "subtitles": len(subtitles),
+            "subtitles_from": where,
+            "free_bytes": shutil.disk_usage(existing).free,
+        }
 
     def content(
         self, info: ClipInfo, model: VideoLM, narrator: Narrator, subtitles: Sequence[Subtitle]
@@ -153,16 +185,6 @@ class Rememberer:
         if found := differences(kept, wanted):
             raise UsageError(f"the memory of {clip.info.source} was made differently: {'; '.join(found)}", hint)
 
-    def _begin(self, store: MemoryStore, narrator: Narrator, subtitles: Sequence[Subtitle], where: str | None) -> None:
-        """What is known before the first frame: words that will be said, each known from when it is said."""
-        with store.transaction():
-            for number, item in enumerate(subtitles, 1):
-                store.add(SubtitleRow(number, item.t0, item.t1, item.text))
-                vector = narrator.embed(item.text)
-                store.add(Passage(number, "subtitle", number, item.t0, item.t1, item.t0, item.text, vector))
-            store.set("subtitles", where)
-            store.set("embedder", narrator.embedder)
-
     def _build(self, clip: Clip, model: VideoLM, store: MemoryStore, narrator: Narrator, watch: Watch | None) -> None:
         builder = self.method.build(store, narrator)
         taking = Taking(builder)
@@ -170,7 +192,7 @@ class Rememberer:
         if builder.resume is None and watch is not None:
             watch(taking.units)
         elif builder.resume is None or math.isfinite(builder.resume.again):
-            self._encode(clip, model, plan, taking)
+            self.encode(clip, model, plan, taking)
         if clip.damage is not None:
             reason = f"{clip.info.source} is damaged at {clock(clip.damage.time)} ({clip.damage.reason})"
             self.events.warning(f"{reason}; what could be read is remembered")
@@ -178,12 +200,10 @@ class Rememberer:
                 store.set("damage", {"time": clip.damage.time, "reason": clip.damage.reason})
         if taking.last is None and builder.resume is None:
             raise VideoError(f"{clip.info.source}: no decodable frame", "`vtc probe` shows what is in the file")
-        end = (taking.last if taking.last is not None else 0.0) + 1 / plan.fps
-        known = clip.info.duration if clip.damage is None else None
-        builder.finish(max(known, taking.last or 0.0) if known is not None else end)
+        builder.finish(end_of(clip, taking.last, plan.fps))
         store.finish()
 
-    def _encode(self, clip: Clip, model: VideoLM, plan: SamplingPlan, taking: Taking) -> None:
+    def encode(self, clip: Clip, model: VideoLM, plan: SamplingPlan, taking: Taking) -> None:
         """Every frame through the vision tower, in the same groups as a session makes of them."""
         from vtc_cli.video import prefetch
 
@@ -205,6 +225,12 @@ class Rememberer:
             if part:
                 taking.units(part, _encoded(model, geometry, part))
         self.events.watched()
+
+
+def end_of(clip: Clip, last: float | None, fps: float) -> float:
+    """When a watched video was over, seconds: as its file says, else a frame after the last one that was watched."""
+    known = clip.info.duration if clip.damage is None else None
+    return max(known, last or 0.0) if known is not None else (last or 0.0) + 1 / fps
 
 
 class Taking:

@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from vtc_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor, nn
 
     from vtc_cli.memory.contract import Inquiry, MemoryBuilder, Narrator, Recall, Recollection
+    from vtc_cli.memory.lessons import Lesson, TrainingRequest
     from vtc_cli.memory.store import MemoryStore
     from vtc_cli.models.contract import ModelInfo, Unit, VideoLM
     from vtc_cli.video.frame import Frame
@@ -317,3 +320,22 @@ class VideoMemory(Method):
     @abstractmethod
     def recall(self, inquiry: Inquiry, using: Recall) -> Recollection:
         """The answer to a question from the store. Writes nothing."""
+
+    def most(self, seconds: float) -> Mapping[str, int]:
+        """Bounds that hold for any video of this length: `clips` and `events`; empty where there are none."""
+        return {}
+
+    def tunable(self) -> Mapping[str, tuple[Any, ...]]:
+        """The options that decide the content and may be searched for the best: name -> values worth trying, in order.
+
+        None where a memory has nothing to search.
+        """
+        return {}
+
+    def train(self, lessons: Sequence[Lesson], model: VideoLM, narrator: Narrator, request: TrainingRequest) -> Path:
+        """Learn what decides about the content from films with known answers; where it was written.
+
+        The same request on the same folder goes on where it was stopped. Raises UsageError where there is nothing to
+        learn, MachineError where a library is missing.
+        """
+        raise UsageError(f"{type(self).__name__} has nothing to train", "choose another memory with --method")

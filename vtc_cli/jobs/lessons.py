@@ -1,0 +1,153 @@
+"""Watching films whose questions are known, once: lessons for tuning thresholds and for training managers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vtc_cli.errors import UsageError, VideoError
+from vtc_cli.jobs.questions import Question
+from vtc_cli.jobs.remembering import Rememberer, Taking, end_of
+from vtc_cli.memory.contract import Inquiry
+from vtc_cli.memory.lessons import KeptMoments, Lesson
+from vtc_cli.memory.place import fingerprint
+from vtc_cli.memory.subtitles import find_subtitles
+from vtc_cli.video.frame import Clip, Frame
+from vtc_cli.video.sampling import plan_sampling
+
+if TYPE_CHECKING:
+    from vtc_cli.models.contract import VideoLM
+    from vtc_cli.train.world import Film
+
+SKILLS = ("recall", "order", "exists", "count")
+"""Of the procedural world: what can be asked with options about a film of a minute or more."""
+
+SHORTEST = 60.0
+"""Seconds of a procedural film with facts to recall."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Which procedural films. films: how many. length: seconds of each. seed: of the first; the next ones follow.
+    split: `train`, `validation` or `test`. questions: about each film at most."""
+
+    films: int = 8
+    length: float = 120.0
+    seed: int = 0
+    split: str = "validation"
+    questions: int = 8
+
+
+@dataclass(frozen=True)
+class Footage:
+    """A film and its questions. open: called once. subtitled: it lies on a disk, where subtitles may be."""
+
+    name: str
+    questions: tuple[Question, ...]
+    open: Callable[[], Clip]
+    subtitled: bool = False
+
+
+def of_world(world: World) -> Iterator[Footage]:
+    """Procedural films with multiple-choice questions. Raises UsageError for films that cannot have any."""
+    import numpy as np
+
+    from vtc_cli.bench.suites.tiny import SIZES
+    from vtc_cli.train.world import ask_some, make_long_film
+    from vtc_cli.train.world.choices import lettered
+    from vtc_cli.train.world.palette import SPLITS
+
+    if world.split not in SPLITS:
+        raise UsageError(f"there is no world {world.split!r}", f"there are: {', '.join(SPLITS)}")
+    if world.length < SHORTEST:
+        raise UsageError(
+            f"a film of {world.length:g} s holds no fact to recall", f"--length {SHORTEST:g} or more is wanted"
+        )
+    for seed in range(world.seed, world.seed + world.films):
+        rng = np.random.default_rng((SPLITS[world.split], seed, 3))
+        height, width = SIZES[0]
+        film = make_long_film(seed, world.split, world.length, width / height)
+        asked = []
+        for question in ask_some(film, rng, world.questions, skills=SKILLS):
+            wrong = [option for option in question.options if option != question.answer]
+            if wrong:
+                choices, letter = lettered(question.answer, wrong, rng)
+                asked.append(Question(question.text, choices, None, letter))
+        yield Footage(f"{world.split} film {seed}", tuple(asked), partial(_rendered, film, (height, width)))
+
+
+def of_file(questions: Path, videos: Path | None = None) -> Iterator[Footage]:
+    """Films and questions of a file as `vtc bench --suite files` takes it. Raises UsageError naming the line.
+
+    Questions need options, since what is scored is the share that the right one gets.
+    """
+    from vtc_cli.bench.suites.files import files_suite
+
+    for case in files_suite(questions, videos).cases():
+        for task in case.tasks:
+            if not task.question.choices or task.question.truth not in task.question.choices:
+                raise UsageError(
+                    f"{questions}: the question {task.question.text[:80]!r} has no options",
+                    "tuning scores the share of the right option: give `options` with every question",
+                )
+        yield Footage(case.id, tuple(task.question for task in case.tasks), case.open, True)
+
+
+def watch(footage: Footage, rememberer: Rememberer, model: VideoLM) -> Lesson:
+    """Watch one film as indexing does, keeping its moments. Raises VtcError as opening and decoding it does."""
+    clip = footage.open()
+    kept = KeptMoments()
+    try:
+        plan = plan_sampling(clip.info, rememberer.settings.fps)
+        taking = Taking(kept)
+        rememberer.encode(clip, model, plan, taking)
+        if not len(kept):
+            raise VideoError(f"{footage.name}: no decodable frame", "`vtc probe` shows what is in the file")
+        exam = tuple((Inquiry(item.text, item.choices), item.truth or "") for item in footage.questions)
+        subtitles = find_subtitles(clip.info.source)[0] if footage.subtitled else []
+        end = end_of(clip, taking.last, plan.fps)
+        return Lesson(footage.name, fingerprint(clip.info), end, kept, exam, tuple(subtitles))
+    except BaseException:
+        kept.close()
+        raise
+    finally:
+        clip.close()
+
+
+def held_out(lessons: Sequence[Lesson], share: float) -> tuple[list[Lesson], list[Lesson]]:
+    """(those to learn from, those to check on): the last `share` of the films, at least one where there are two."""
+    count = min(len(lessons) - 1, max(1, round(len(lessons) * share))) if share > 0 and len(lessons) > 1 else 0
+    return list(lessons[: len(lessons) - count]), list(lessons[len(lessons) - count :])
+
+
+def _rendered(film: Film, size: tuple[int, int]) -> Clip:
+    """The film's pictures, one a second, at the size the bundled model was trained at."""
+    from vtc_cli.bench.clips import StoredClip
+    from vtc_cli.video.frame import ClipInfo
+
+    info = ClipInfo(
+        source=f"film-{film.seed[1]}",
+        digest=None,
+        duration=film.duration,
+        size=(size[1], size[0]),
+        codec="rendered",
+        fps=None,
+        reader="vtc world",
+    )
+    return StoredClip(info, _pictures(film, size))
+
+
+def _pictures(film: Film, size: tuple[int, int]) -> Iterator[Frame]:
+    import math
+
+    import numpy as np
+    import torch
+
+    from vtc_cli.train.world import frame_at
+
+    for second in range(max(1, math.ceil(film.duration - 1e-6))):
+        picture = frame_at(film, float(second), size)
+        yield Frame(float(second), torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))))
