@@ -12,6 +12,7 @@ from zlib import crc32
 from vtc_cli.bench import lines
 from vtc_cli.bench.clips import NoiseClip
 from vtc_cli.bench.rows import Row, settings_of
+from vtc_cli.bench.shared_vision import SharedVision, without_unmeasured
 from vtc_cli.bench.still import StillClip
 from vtc_cli.bench.suite import Case, Suite, Task, limited
 from vtc_cli.errors import UsageError, VideoError, VtcError
@@ -34,13 +35,15 @@ EVERY = sys.maxsize  # as a limit: all questions of a suite
 class Plan:
     """A comparison. rows: `none` is the first. settings: what all rows share; its methods are not used.
 
-    limit: questions per skill.
+    limit: questions per skill. share_vision: the tower sees each film once for all rows; what watching took is then
+    not measured.
     """
 
     suite: Suite
     rows: tuple[Row, ...]
     settings: Settings
     limit: int
+    share_vision: bool = False
 
     def __post_init__(self) -> None:
         if self.limit < 1:
@@ -102,6 +105,7 @@ class Bench:
         self._runners: dict[tuple[str, int | None], Runner] = {}
         self._listener = _Listener(self.events)
         self._model: VideoLM | None = None
+        self._shared: SharedVision | None = None
         self._done: dict[str, Line] = {}
         for row in self.plan.rows:
             self._runner(row)
@@ -140,6 +144,11 @@ class Bench:
         model = {"model": self.info.name, "revision": self.info.revision, "dtype": self.info.dtype}
         shared = [*SHARED, *(name for name in lines.SPARSE if settings[name] is not None)]
         self.facts = {**self.plan.suite.facts, **model, **{name: settings[name] for name in shared}}
+        if self.plan.share_vision:
+            self.facts["share_vision"] = True
+            self._shared = SharedVision(self._model)
+            self._model = self._shared.model
+            self._runners.clear()  # the one that loaded it holds the model that does not share
         self._head = lines.head(self.facts)
         if self.ledger is not None:
             self._done = lines.known(self.ledger.records, self._head, str(self.ledger.path))
@@ -179,6 +188,8 @@ class Bench:
         finally:
             if clip is not None:
                 clip.close()
+            if self._shared is not None:
+                self._shared.forget()
 
     def _row(
         self, row: Row, case: Case, tasks: Sequence[Task], clip: Clip | None, entries: int | None
@@ -195,6 +206,8 @@ class Bench:
         records = runner.answer(shown, [task.question for task in tasks])
         for task, record in zip(tasks, records, strict=True):
             name = self._key(row, case, task)
+            if self._shared is not None:
+                record = without_unmeasured(record)
             made = lines.line(name, row, case, task, record, self._listener.held(), by_question)
             if self.ledger is not None:
                 self.ledger.append(made)

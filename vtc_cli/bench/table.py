@@ -53,6 +53,7 @@ def _title(summary: Summary) -> str:
     if facts.get("length") is not None:
         told.append(f"films of {duration(facts['length'])}")
     told += [name for name in ("unseen", "choices") if facts.get(name)]
+    told += ["the tower shared"] if facts.get("share_vision") else []
     told += [f"{name.replace('_', ' ')} {facts[name]}" for name in SPARSE if facts.get(name) is not None]
     model = f"{facts['model']}@{str(facts['revision'] or '').removeprefix('blake2b:')[:8]}".rstrip("@")
     return (

@@ -106,6 +106,14 @@ def bench(
     blind: Annotated[
         bool, typer.Option("--blind", rich_help_panel=SUITE, help="Add a row that sees noise instead of the films.")
     ] = False,
+    share_vision: Annotated[
+        bool,
+        typer.Option(
+            "--share-vision",
+            rich_help_panel=options.COST,
+            help="The vision tower sees a film once for all rows; what watching took is then not measured.",
+        ),
+    ] = False,
     model: Annotated[
         str | None,
         typer.Option(
@@ -205,6 +213,7 @@ def bench(
         root=root,
         download=download,
         repo=repo,
+        share_vision=share_vision,
     )
     code = compare(
         plan,

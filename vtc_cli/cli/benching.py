@@ -53,6 +53,7 @@ def request_of(
     root: Path | None = None,
     download: bool = False,
     repo: str | None = None,
+    share_vision: bool = False,
 ) -> Plan:
     """The comparison a command line asks for. Raises UsageError."""
     from vtc_cli.bench.suites.tiny import Wanted
@@ -71,7 +72,8 @@ def request_of(
         raise UsageError("--budget changes no row: `none` never has one", "give a method with -m")
     wanted = Wanted(names, seconds, seed, unseen, choices, via, shared.fps)  # type: ignore[arg-type]
     most = _limit(limit)
-    return Plan(find_suite(suite, wanted, Place(questions, videos, root, download, repo)), rows, shared, most)
+    place = Place(questions, videos, root, download, repo)
+    return Plan(find_suite(suite, wanted, place), rows, shared, most, share_vision)
 
 
 def _limit(text: str) -> int:
