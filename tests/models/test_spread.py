@@ -10,6 +10,7 @@ import torch
 
 from tests.models.reference import encode, frames_of
 from tests.support.checkpoints import random_pixels
+from tests.support.nemotron_checkpoints import random_nemotron_h_omni
 from tests.support.picture_checkpoints import random_smolvlm
 from tests.support.qwen_checkpoints import BUILDERS
 from vtc_cli import Frame, Session, UsageError, load_model
@@ -131,9 +132,10 @@ def test_what_fits_is_where_it_would_be(folder: Path) -> None:
     assert whole.info.device_reason.endswith(" on cpu")
 
 
-@pytest.mark.parametrize("name", ["qwen3-vl-moe", "qwen3.5", "smolvlm"])
+@pytest.mark.parametrize("name", ["qwen3-vl-moe", "qwen3.5", "smolvlm", "nemotron-h-omni"])
 def test_experts_states_and_other_names_are_spread_too(name: str, tmp_path: Path) -> None:
-    folder = random_smolvlm(tmp_path / "m") if name == "smolvlm" else BUILDERS[name](tmp_path / "m")
+    made = {**BUILDERS, "smolvlm": random_smolvlm, "nemotron-h-omni": random_nemotron_h_omni}
+    folder = made[name](tmp_path / "m")
     apart: Any = load_model(
         str(folder), device="cpu", dtype="float32", device_map="auto", max_memory=f"{room(folder):.3f}MB"
     )

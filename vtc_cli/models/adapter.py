@@ -21,6 +21,7 @@ from vtc_cli.models.prompt import Prompt
 from vtc_cli.models.quantise import check_quantisable
 from vtc_cli.models.rotary import Rotation, rotation_of
 from vtc_cli.models.shape import info_of
+from vtc_cli.models.spread import decoder_path
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -33,7 +34,8 @@ class Adapter(VideoLM):
     """A `VideoLM` made from a checkpoint. A family adds `tower_dims`, `encode`, `forward` and where rows go.
 
     FAMILY: its name in reports. ARCHITECTURE: its class in transformers.
-    DECODER: the name, inside `model`, of the part that runs over the cache, without the output layer.
+    DECODER: the name, inside `model`, of the part that runs over the cache, without the output layer; with dots, its
+    path in the whole.
     ENDS: tokens that end an answer, besides those the checkpoint itself names.
     PREPROCESSING: what the family does with pictures where a checkpoint's preprocessor config does not say.
     """
@@ -49,7 +51,7 @@ class Adapter(VideoLM):
         self.tokenizer = checkpoint.tokenizer
         self.preprocessor = checkpoint.preprocessor
         self._prompt = checkpoint.prompt
-        self._decoder: Any = getattr(self.model.model, self.DECODER)
+        self._decoder: Any = self.model.get_submodule(decoder_path(self.DECODER))
         refuse_wrong_masks(self._decoder)
         self._embed = self.model.get_input_embeddings()
         self._device = self._embed.weight.device

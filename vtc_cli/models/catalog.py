@@ -89,7 +89,7 @@ def facts_of(folder: Path, name: str | None = None, notes: str = "") -> ModelFac
         from vtc_cli.models.checkpoint import configuration
 
         text = configuration(folder, name or str(folder)).get_text_config().to_dict()
-    if "sliding_attention" in (text.get("layer_types") or ()):  # layers are not all alike, and its class knows how
+    if "sliding_attention" in (text.get("layer_types") or ()) or "layers_block_type" in text:  # not all alike
         from vtc_cli.models.checkpoint import configuration
 
         dims = family.load_adapter().decoder_dims(configuration(folder, name or str(folder)))

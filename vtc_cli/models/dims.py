@@ -65,7 +65,8 @@ class DecoderDims:
     intermediate: hidden width of the MLP a row goes through, of all its experts together where there are experts.
     gated: whether attention has an output gate as wide as its queries. recurrent: layers (0-based) that keep a state of
     fixed size instead of entries; linear: their widths. others: theirs, one by one, where they have attention.
-    value_bytes: of what those keep.
+    value_bytes: of what those keep. row_products: multiply-adds of a row in all layers without entries, where these are
+    of several kinds and those with entries have no MLP. state_values: fp32 values of all their states.
     """
 
     layers: int
@@ -80,6 +81,8 @@ class DecoderDims:
     linear: LinearDims | None = None
     others: tuple[OtherLayer, ...] = ()
     value_bytes: int = 4
+    row_products: int = 0
+    state_values: int = 0
 
     @property
     def windows(self) -> dict[int, int]:
@@ -95,6 +98,8 @@ class DecoderDims:
     @property
     def state_bytes(self) -> int:
         """Bytes of the states of the other layers: those of linear attention are kept in fp32."""
+        if self.state_values:
+            return 4 * self.state_values
         if self.linear is None:
             return self.value_bytes * sum(2 * layer.kv_heads * layer.head_dim * layer.window for layer in self.others)
         return 4 * len(self.recurrent) * self.linear.heads * self.linear.key_dim * self.linear.value_dim

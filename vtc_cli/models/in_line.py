@@ -39,7 +39,7 @@ class InLine(Adapter):
     def __init__(self, checkpoint: Checkpoint):
         super().__init__(checkpoint)
         self._pad = self.pad_token(self.model.config)
-        self._newline: Tensor | None = getattr(self.model.model, "image_newline", None)
+        self._newline: Tensor | None = getattr(getattr(self.model, "model", None), "image_newline", None)
 
     @classmethod
     def prompt(cls, tokenizer: PreTrainedTokenizerBase, folder: Path) -> Prompt:

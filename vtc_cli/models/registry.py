@@ -134,6 +134,14 @@ FAMILIES: tuple[Family, ...] = (
         cannot=_NO_LAYERS,
     ),
     Family(
+        name="nemotron-h-omni",
+        model_types=("nemotron_h_omni",),
+        adapter="vtc_cli.models.nemotron_h_omni:NemotronHOmni",
+        recommended=("nvidia/Nemotron-3-Nano-Omni-30B-A3B-Reasoning-BF16",),
+        notes="Pairs of frames under their times. Most blocks are Mamba-2 or experts; few keep entries. It may think.",
+        cannot={"layers": "most of its blocks keep a state of fixed size or nothing, and no entries that could leave"},
+    ),
+    Family(
         name="video-llama-3",
         model_types=("video_llama_3",),
         adapter="vtc_cli.models.video_llama_3:VideoLlama3",

@@ -94,6 +94,10 @@ def _other_gpus(device: str) -> list[str]:
     return [name for number in range(torch.cuda.device_count()) if (name := f"cuda:{number}") != device]
 
 
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 10**8 else f"{count / 1e6:.1f} MB"
+
+
 def fill(layers: Sequence[int], rest: int, limits: Mapping[str, int]) -> list[str]:
     """The place of each layer. layers: bytes of each, in order. rest: bytes of everything else, for the first place.
 
@@ -102,8 +106,8 @@ def fill(layers: Sequence[int], rest: int, limits: Mapping[str, int]) -> list[st
     places = list(limits)
     if rest > limits[places[0]]:
         raise MachineError(
-            f"without its decoder layers the model is {rest / 1e9:.1f} GB, and {limits[places[0]] / 1e9:.1f} GB are "
-            f"free for it on {places[0]}.",
+            f"without its decoder layers the model is {_size(rest)}, and {_size(limits[places[0]])} are free for it on "
+            f"{places[0]}.",
             "Free memory there, raise --max-memory, or use a smaller model.",
         )
     left = {**limits, places[0]: limits[places[0]] - rest}
@@ -180,9 +184,14 @@ def spread_of(model: Any, decoder: str, device: str) -> str:
     return told(places, device)
 
 
+def decoder_path(decoder: str) -> str:
+    """Where a decoder is in the whole model. decoder: its name inside `model`, or its path where that has dots."""
+    return decoder if "." in decoder else f"model.{decoder}"
+
+
 def layers_path(decoder: str) -> str:
-    """Where a model keeps its decoder's layers. decoder: its name inside `model`, or its path where that has dots."""
-    return f"{decoder if '.' in decoder else f'model.{decoder}'}.layers"
+    """Where a model keeps its decoder's layers. decoder: as `decoder_path` takes it."""
+    return f"{decoder_path(decoder)}.layers"
 
 
 def told(places: Sequence[str], device: str) -> str:

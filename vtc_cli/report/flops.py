@@ -95,7 +95,7 @@ def decoder_layer(dims: DecoderDims, rows: int, pairs: int) -> int:
     if dims.gated:
         projections += 2 * rows * dims.hidden * dims.head_dim * dims.heads
     attention = 4 * dims.head_dim * dims.heads * pairs
-    mlp = 6 * rows * dims.hidden * dims.intermediate
+    mlp = 0 if dims.row_products else 6 * rows * dims.hidden * dims.intermediate
     return projections + attention + mlp
 
 
@@ -116,7 +116,9 @@ def decoder(dims: DecoderDims, work: Forwards, convention: Convention = "causal"
     """FLOPs of all layers and the output layer for `work`."""
     head = 2 * dims.hidden * dims.vocab * work.logits
     spared = decoder_layer(dims, work.spared_rows, work.spared_pairs(convention))
-    recurrent = len(dims.recurrent) * linear_layer(dims, work.rows) if dims.linear else 0
+    recurrent = (
+        len(dims.recurrent) * linear_layer(dims, work.rows) if dims.linear else 2 * work.rows * dims.row_products
+    )
     for layer in dims.others:
         own = replace(dims, kv_heads=layer.kv_heads, head_dim=layer.head_dim, intermediate=layer.intermediate)
         pairs = work.pairs(convention)
