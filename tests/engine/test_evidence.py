@@ -123,7 +123,7 @@ def test_no_visual_rows_means_no_evidence() -> None:
     assert attended.scores() is None
 
 
-@pytest.mark.parametrize("option", ["softcap", "sliding_window", "s_aux", "position_bias"])
+@pytest.mark.parametrize("option", ["softcap", "sliding_window", "position_bias"])
 def test_attention_of_another_kind_is_not_guessed_at(option: str) -> None:
     model = make("qwen3-vl")
     slab = watched(model, None)

@@ -108,6 +108,14 @@ def random_internvl(
     return folder
 
 
+def random_internvl_gpt_oss(folder: Path | str, *, vision_depth: int = 4, seed: int = 0, **options: Any) -> Path:
+    """An InternVL folder whose text model is a GPT-OSS: layers 0 and 2 (of four) see 12 positions; YaRN."""
+    gpt_oss = {"num_local_experts": 4, "num_experts_per_tok": 2, "intermediate_size": 48, "sliding_window": 12}
+    rope = {"rope_type": "yarn", "rope_theta": 150_000.0, "factor": 32.0, "original_max_position_embeddings": 1024}
+    more = {**gpt_oss, "rope_parameters": rope, **options}
+    return random_internvl(folder, vision_depth=vision_depth, seed=seed, text="gpt_oss", **more)
+
+
 def random_llava(folder: Path | str, *, vision_depth: int = 4, seed: int = 0) -> Path:
     """Save a `LlavaForConditionalGeneration` folder and return it: a CLIP tower, 5 x 5 tokens a frame."""
     from transformers import LlavaConfig, LlavaForConditionalGeneration

@@ -29,7 +29,19 @@ ALL_ATTENTION_FUNCTIONS = library("transformers.modeling_utils").ALL_ATTENTION_F
 _INSTALLING = threading.Lock()
 
 # Arguments that change the weights in ways not recomputed here: with any of them there is no evidence, not a wrong one.
-UNSUPPORTED = ("softcap", "position_bias", "s_aux", "sliding_window")
+UNSUPPORTED = ("softcap", "position_bias", "sliding_window")
+
+
+def shares(scores: Tensor, options: Mapping[str, Any]) -> Tensor:
+    """Attention weights of scores [H, G, ..., n], for H key heads and the G query heads of each.
+
+    options: those of the kernel; a sink (`s_aux`, [H * G]) takes its share of each row and gives it to no entry.
+    """
+    sinks = options.get("s_aux")
+    if sinks is None:
+        return scores.softmax(-1)
+    column = sinks.view(*scores.shape[:2], *[1] * (scores.ndim - 2)).expand(*scores.shape[:-1], 1).to(scores)
+    return torch.cat([scores, column], -1).softmax(-1)[..., :-1]
 
 
 class Attended:
@@ -57,7 +69,7 @@ class Attended:
         rows = query[0, :, -1].view(heads, -1, width)
         scaling = options.get("scaling")
         scores = (rows @ key[0].transpose(-1, -2)).float() * (width**-0.5 if scaling is None else scaling)
-        weights = scores.softmax(-1).mean(1)  # [H, held]: all query heads have equal shares of a key head
+        weights = shares(scores, options).mean(1)  # [H, held]: all query heads have equal shares of a key head
         self._seen.add(id(layer))
         visual = (layer.patch[:, :held] >= 0).cpu()
         unit, share = layer.unit[:, :held].cpu().long()[visual], weights.cpu().double()[visual]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from vtc_cli.engine.cache_needs import QUESTION
-from vtc_cli.engine.evidence import UNSUPPORTED, observing
+from vtc_cli.engine.evidence import UNSUPPORTED, observing, shares
 from vtc_cli.engine.prune import needs_of, question_unknown
 from vtc_cli.engine.slab import Mark, Slab
 from vtc_cli.errors import UsageError
@@ -97,7 +97,7 @@ class _Weights:
         later = torch.ones(rows, rows, dtype=torch.bool, device=key.device).triu(1)
         scores = scores.unflatten(1, (-1, rows))
         scores[..., length - rows :].masked_fill_(later, -torch.inf)
-        paid = scores.softmax(-1).mean((1, 2))[:, self._slab.pinned : self._held[number]]
+        paid = shares(scores, options).mean((1, 2))[:, self._slab.pinned : self._held[number]]
         self._found.setdefault(number, []).append(paid)
 
     def weights(self) -> list[Tensor]:

@@ -86,6 +86,7 @@ class Adapter(VideoLM):
             trust_remote_code=trust_remote_code,
             prompt=cls.prompt,
             decoder=cls.DECODER,
+            kernels=cls.kernels(placement),
         )
         return cls(checkpoint)
 
@@ -108,6 +109,11 @@ class Adapter(VideoLM):
 
         placement: says how wide the values are that it keeps."""
         return None
+
+    @classmethod
+    def kernels(cls, placement: Placement) -> Any:
+        """The attention kernels, as `from_pretrained` takes them; `placement` names the decoder's."""
+        return placement.attention
 
     @classmethod
     def frames_per_unit(cls, config: Any) -> int:

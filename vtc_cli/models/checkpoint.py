@@ -53,9 +53,11 @@ class Checkpoint:
         trust_remote_code: bool = False,
         prompt: Callable[[PreTrainedTokenizerBase, Path], Prompt] = Prompt,
         decoder: str = "language_model",
+        kernels: Any = None,
     ) -> Checkpoint:
         """Read a folder. architecture: the model's class in transformers. preprocessor: how its pictures are made.
         prompt: how the family reads the words around a video. decoder: its name inside the model.
+        kernels: of attention, where parts of the model differ; None for that of `placement`.
 
         Raises MachineError: the class cannot be imported, a file is missing or damaged, the weights are not those the
         config asks for, or the attention kernel is not installed.
@@ -63,7 +65,7 @@ class Checkpoint:
         model_class = _architecture(architecture)
         with quiet():
             tokenizer = read_tokenizer(folder, name, trust_remote_code)
-            model = _model(model_class, folder, placement, name, decoder)
+            model = _model(model_class, folder, placement, name, decoder, kernels or placement.attention)
             if placement.lora is not None:
                 model = fold(model, placement.lora, name)
         model.requires_grad_(False).eval()
@@ -156,7 +158,7 @@ _VOCABULARIES = ("tokenizer.json", "vocab.json", "tokenizer.model", "*.tiktoken"
 """Files of which every tokenizer has at least one."""
 
 
-def _model(model_class: Any, folder: Path, placement: Placement, name: str, decoder: str) -> Any:
+def _model(model_class: Any, folder: Path, placement: Placement, name: str, decoder: str, kernels: Any) -> Any:
     import torch
     from safetensors import SafetensorError
 
@@ -168,7 +170,7 @@ def _model(model_class: Any, folder: Path, placement: Placement, name: str, deco
         model, report = model_class.from_pretrained(
             folder,
             dtype=dtype,
-            attn_implementation=placement.attention,
+            attn_implementation=kernels,
             use_safetensors=True,
             output_loading_info=True,
             **how,

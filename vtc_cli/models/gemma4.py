@@ -34,6 +34,7 @@ from vtc_cli.models.rotary import MOVING, Rotation
 from vtc_cli.models.shape import check_layer_types
 from vtc_cli.models.soft_tokens import SoftTokens
 from vtc_cli.models.weights import DTYPE_BYTES
+from vtc_cli.models.windows import window_mask
 
 if TYPE_CHECKING:
     from vtc_cli.models.device import Placement
@@ -217,21 +218,8 @@ class Gemma4(InLine):
             "full_attention": create_causal_mask(**given, layer_idx=self._kinds.index("full_attention"))
         }
         if "sliding_attention" in self._kinds:
-            new = span.positions[0]
-            layer = cache.layers[self._kinds.index("sliding_attention")] if len(cache.layers) else None
-            held = getattr(layer, "positions", None)
-            if held is None:  # a cache of the library's own, in which nothing was pruned
-                count = 0 if layer is None or not layer.is_initialized else layer.keys.shape[2]
-                held = torch.arange(int(new[0]) - count, int(new[0]), device=new.device)
-            there = torch.cat([held, new])
-            sees = there <= new[:, None]
-            if self._both_ways:
-                frame = torch.where(span.visual, span.unit, -1)
-                together = (frame[:, None] == frame) & (frame >= 0)
-                sees[:, len(held) :] |= together
-            sees &= there > new[:, None] - self._text.sliding_window
-            least = torch.finfo(rows.dtype).min
-            masks["sliding_attention"] = torch.where(sees, 0.0, least).to(rows.dtype)[None, None]
+            first = self._kinds.index("sliding_attention")
+            masks["sliding_attention"] = window_mask(span, cache, first, self._text.sliding_window, self._both_ways)
         return masks
 
 

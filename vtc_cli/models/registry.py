@@ -22,6 +22,7 @@ class Family:
     """One architecture the tool can drive.
 
     name: what reports call it. model_types: values of `model_type` in config.json.
+    text_types: where the text model makes the family, the values of its `model_type`.
     adapter: `module:Class` of its `VideoLM`. recommended: hub ids, smallest first. notes: one sentence.
     cannot: stage -> why no method of that stage runs; all others do.
     """
@@ -32,6 +33,7 @@ class Family:
     recommended: tuple[str, ...]
     notes: str
     cannot: Mapping[str, str] = field(default_factory=dict)
+    text_types: tuple[str, ...] = ()
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -156,11 +158,20 @@ FAMILIES: tuple[Family, ...] = (
         notes="196 tokens a frame of 384 x 384, no text within the video, one learned newline row after it.",
     ),
     Family(
+        name="internvl-gpt-oss",
+        model_types=("internvl",),
+        adapter="vtc_cli.models.internvl_gpt_oss:InternVLGptOss",
+        recommended=("OpenGVLab/InternVL3_5-GPT-OSS-20B-A4B-Preview-HF",),
+        notes="InternVL with GPT-OSS text: every other layer sees a window of 128 positions and keeps that alone.",
+        cannot={"layers": "half of its layers see a sliding window, and keep no entries that could leave or be read"},
+        text_types=("gpt_oss",),
+    ),
+    Family(
         name="internvl",
         model_types=("internvl",),
         adapter="vtc_cli.models.internvl:InternVL",
         recommended=("OpenGVLab/InternVL3-1B-hf", "OpenGVLab/InternVL3_5-4B-HF", "OpenGVLab/InternVL3_5-8B-HF"),
-        notes="256 tokens a frame of 448 x 448, frames numbered in words. Qwen or Llama text, not GPT-OSS.",
+        notes="256 tokens a frame of 448 x 448, frames numbered in words. Qwen or Llama text.",
     ),
     Family(
         name="llava",
@@ -231,11 +242,14 @@ def family_of(config: Mapping[str, Any], name: str) -> Family:
     Raises MachineError when no adapter knows the architecture, or when the weights are quantised.
     """
     found = config.get("model_type")
+    parts = config.get("text_config")
+    text = parts.get("model_type") if isinstance(parts, Mapping) else None
     hint = f"Try --model {FAMILIES[0].recommended[0]}, or --model {TINY}."
     if why := WHOLE.get(str(found)):
         raise MachineError(f"{name} is a {found!r} model, which does not run: {why}.", hint)
     for family in (*FAMILIES, GENERIC):
-        if found in family.model_types or (family is GENERIC and _has_class(found)):
+        ours = found in family.model_types and text in (family.text_types or (text,))
+        if ours or (family is GENERIC and _has_class(found)):
             if quantised := config.get("quantization_config"):
                 method = quantised.get("quant_method", "unknown") if isinstance(quantised, Mapping) else "unknown"
                 raise MachineError(

@@ -86,7 +86,8 @@ def rotation_of(decoder: Any, name: str) -> Rotation:
     half = len(frequencies)
     probe = torch.arange(2, 2 + 2 * axes, device=rows.device).view(axes, 1, 2)
     theirs = asked(probe)
-    paired = half > 1 and all(torch.equal(values[..., 0::2], values[..., 1::2]) for values in theirs)
+    twice = theirs[0].shape[-1] == 2 * half  # most give each pair's angle twice
+    paired = half > 1 and twice and all(torch.equal(values[..., 0::2], values[..., 1::2]) for values in theirs)
     one_each = torch.eye(axes, dtype=torch.int64, device=rows.device)[:, None]  # [axes, 1, axes]
     axis = asked(one_each)[1][0, :, slice(0, 2 * half, 2) if paired else slice(half)].abs().argmax(0)
 
@@ -95,7 +96,9 @@ def rotation_of(decoder: Any, name: str) -> Rotation:
         turns = positions.float().movedim(0, -1)[..., axis.to(device)] * frequencies.to(device)
         return turns.cos(), turns.sin()
 
-    ours = [mine.repeat_interleave(2, -1) if paired else mine.repeat(1, 1, 2) for mine in angles(probe)]
+    ours = list(angles(probe))
+    if twice:
+        ours = [mine.repeat_interleave(2, -1) if paired else mine.repeat(1, 1, 2) for mine in ours]
     if not all(torch.allclose(scale * mine, other, atol=1e-4) for mine, other in zip(ours, theirs, strict=True)):
         raise UsageError(
             f"how {name} rotates keys ({kind}) is not understood, so keys cannot be turned back",

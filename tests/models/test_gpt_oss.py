@@ -1,0 +1,191 @@
+"""InternVL with GPT-OSS text: sinks, windows and experts against the library's class, and what methods make of them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import DynamicCache
+
+from tests.conformance.registered import of_stage
+from tests.models.picture_families import QUESTION, Loaded, load, logits_in_chunks, spans_of
+from tests.support.checkpoints import random_pixels
+from tests.support.picture_checkpoints import random_internvl_gpt_oss
+from vtc_cli import CachePolicy, Frame, Session, TokenPruner, UsageError, load_model
+from vtc_cli.engine.slab import Slab
+from vtc_cli.engine.sliding import SlidingLayer
+from vtc_cli.models.catalog import facts_of
+from vtc_cli.models.contract import Span
+
+BUDGET = 40
+
+
+@pytest.fixture(scope="module")
+def family(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    return load("internvl", random_internvl_gpt_oss(tmp_path_factory.mktemp("gpt") / "model", vision_depth=6))
+
+
+def slab_of(family: Loaded, spans: list[Span]) -> Slab:
+    dims = family.model.info.decoder
+    slab = Slab(dims.layers, 300, recurrent=dims.recurrent, windows=dims.windows)
+    for number, span in enumerate(spans):
+        slab.expect(span.unit, span.patch, span.positions)
+        family.model.forward(span, slab)
+        if not number:
+            slab.pin(len(span))
+    return slab
+
+
+def test_its_record_says_what_was_loaded(family: Loaded) -> None:
+    info = family.model.info
+    assert (info.family, info.attention) == ("internvl-gpt-oss", "eager")
+    assert family.model.model.config.vision_config._attn_implementation == "sdpa"
+    assert info.parameters == sum(value.numel() for value in family.reference.parameters())
+    assert (info.decoder.cached, info.decoder.windows) == (2, {0: 12, 2: 12})
+    slab = slab_of(family, spans_of(family.model, family.watch(random_pixels(5, 50, 70))))
+    assert [isinstance(layer, SlidingLayer) for layer in slab.layers] == [True, False, True, False]
+    assert slab.nbytes == slab.held * info.kv_bytes_per_token
+    assert facts_of(family.folder).kv_bytes_per_token("float32") == info.kv_bytes_per_token
+    assert 0 < slab.state_nbytes <= info.decoder.state_bytes
+
+
+def test_no_method_run_equals_the_librarys_one_shot_forward(family: Loaded) -> None:
+    images = random_pixels(9, 50, 70, seed=3)
+    spans = spans_of(family.model, family.watch(images))
+    ids = torch.cat([span.ids for span in spans])
+    assert ids.tolist() == family.ids(family.watch(images)).tolist()
+    expected = family.expected(images, ids)[-1]
+    assert expected.std() > 0.5
+    for size in (1, 2, 7):
+        torch.testing.assert_close(logits_in_chunks(family, spans, size), expected, atol=1e-4, rtol=0)
+    *before, question = spans
+    slab = slab_of(family, before)
+    slab.expect(question.unit, question.patch, question.positions)
+    torch.testing.assert_close(family.model.forward(question, slab), expected, atol=1e-4, rtol=0)
+
+
+def test_evicted_entries_equal_masked_ones(family: Loaded) -> None:
+    model = family.model
+    *before, question = spans_of(model, family.watch(random_pixels(9, 50, 70, seed=3)))
+    slab = slab_of(family, before)
+    held, pinned, rows = slab.held, slab.pinned, len(question)
+    generator = torch.Generator().manual_seed(1)
+    kept = [
+        torch.stack([torch.randperm(held - pinned, generator=generator)[:16].sort().values for _ in range(2)])
+        for _ in slab.blocks
+    ]
+    slab.compact(kept)
+    slab.expect(question.unit, question.patch, question.positions)
+    ours = model.forward(question, slab)
+
+    def masked(number: int) -> Any:
+        mask = torch.zeros(1, 4, rows, held + rows)
+        mask[..., held:] = torch.full((rows, rows), float("-inf")).triu(1)
+        for head in range(4):
+            gone = torch.ones(held, dtype=torch.bool)
+            gone[:pinned] = False
+            gone[kept[number][head // 2] + pinned] = False
+            mask[0, head, :, :held][:, gone] = float("-inf")
+        return lambda module, args, kwargs: (args, {**kwargs, "attention_mask": mask})
+
+    whole = DynamicCache(config=model.model.config.text_config)
+    model.forward(Span.join(before), whole)
+    handles = [
+        model._decoder.layers[place].register_forward_pre_hook(masked(number), with_kwargs=True)
+        for number, place in enumerate((1, 3))
+    ]
+    theirs = model.forward(question, whole)
+    for handle in handles:
+        handle.remove()
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
+    untouched = slab_of(family, before)
+    untouched.expect(question.unit, question.patch, question.positions)
+    assert (model.forward(question, untouched) - theirs).abs().max() > 1e-2
+
+
+def test_keys_are_turned_back_through_yarn(family: Loaded) -> None:
+    model, projected = family.model, []
+    span = Span.join(spans_of(model, family.watch(random_pixels(3, 50, 70, seed=6))))
+    hook = model._decoder.layers[1].self_attn.k_proj.register_forward_hook(
+        lambda module, given, output: projected.append(output[0].unflatten(-1, (2, 16)).transpose(0, 1).clone())
+    )
+    cache = family.cache()
+    model.forward(span, cache)
+    hook.remove()
+    rotation, layer = model.rotation(), cache.layers[1]
+    assert rotation is not None
+    assert rotation.scale > 1
+    raw = rotation.unrotate(layer.keys[0], span.positions[:, None])  # type: ignore[union-attr]
+    torch.testing.assert_close(raw, projected[0], atol=1e-5, rtol=1e-5)
+
+
+def frames(count: int) -> list[Frame]:
+    return [Frame(float(number), picture) for number, picture in enumerate(random_pixels(count, 50, 70, seed=4))]
+
+
+@pytest.mark.parametrize("cache", of_stage(CachePolicy))
+def test_every_cache_evicts_and_answers_alike(family: Loaded, cache: Any) -> None:
+    sessions = []
+    for chunk in (1, 5):
+        session = Session(family.model, cache=cache(), budget=BUDGET, question=QUESTION, chunk=chunk)
+        session.watch(frames(16))
+        assert session.evicted > 0
+        sessions.append(session)
+    one, other = (session._context.slab for session in sessions)
+    assert not one.numbered
+    for mine, theirs in zip(one.blocks, other.blocks, strict=True):
+        assert torch.equal(mine.unit[:, : mine.held], theirs.unit[:, : theirs.held])
+    mark = one.snapshot()
+    answers = [session.ask(QUESTION, max_new_tokens=4) for session in (*sessions, sessions[0])]
+    assert answers[0].ids == answers[1].ids == answers[2].ids
+    assert one.snapshot() == mark
+    assert answers[0].evidence is not None
+
+
+@pytest.mark.parametrize("pruner", of_stage(TokenPruner))
+def test_every_pruner_runs(family: Loaded, pruner: Any) -> None:
+    session = Session(family.model, pruner=pruner(), cache="infinipot-v", budget=BUDGET, question=QUESTION)
+    session.watch(frames(16))
+    assert session.ask(QUESTION, max_new_tokens=3).ids == session.ask(QUESTION, max_new_tokens=3).ids
+
+
+def test_evidence_counts_the_share_of_the_sink(family: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against the weights that the library's eager kernel gives, whose rows sum to less than one."""
+    from vtc_cli.engine import evidence
+
+    library: Any = sys.modules[type(family.model._decoder).__module__]
+    found: list[tuple[torch.Tensor, torch.Tensor]] = []
+    shares, eager = evidence.shares, library.eager_attention_forward
+
+    def ours(scores: torch.Tensor, options: Any) -> torch.Tensor:
+        weights = shares(scores, options)
+        found.append((weights, theirs[-1]))
+        return weights
+
+    theirs: list[torch.Tensor] = []
+
+    def record(module: Any, query: torch.Tensor, key: torch.Tensor, *args: Any, **given: Any) -> Any:
+        output, weights = eager(module, query, key, *args, **given)
+        theirs.append(weights[0, :, -1])
+        return output, weights
+
+    session = Session(family.model, cache="window", budget=BUDGET, question=QUESTION)
+    session.watch(frames(6))
+    monkeypatch.setattr(library, "eager_attention_forward", record)
+    monkeypatch.setattr(evidence, "shares", ours)
+    session.ask(QUESTION, max_new_tokens=1)
+    assert found
+    for mine, weights in found:
+        torch.testing.assert_close(mine.flatten(0, 1), weights, atol=1e-5, rtol=1e-4)
+        assert weights.sum(-1).min() < 0.999
+
+
+def test_what_does_not_run_says_why(family: Loaded, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"internvl-gpt-oss family runs none: half of its layers"):
+        Session(family.model, layers="fastv")
+    folder = random_internvl_gpt_oss(tmp_path / "m", layer_types=["sliding_attention"] * 4)
+    with pytest.raises(UsageError, match="no layer that sees more than a window"):
+        load_model(str(folder), device="cpu")

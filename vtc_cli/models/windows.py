@@ -1,0 +1,32 @@
+"""Which rows a layer with a sliding window sees, over what it still holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vtc_cli.models.contract import Span
+
+
+def window_mask(span: Span, cache: Any, layer: int, window: int, together: bool = False) -> Tensor:
+    """What is added to the scores of the new rows: [1, 1, q, k] in the rows' dtype, 0 where they see.
+
+    cache: holds layer `layer` (0-based), before the rows are in it. window: positions a row sees, its own included.
+    They are counted as if pruned rows were there. together: visual rows of a unit see each other in both directions.
+    """
+    new = span.positions[0]
+    kept = cache.layers[layer] if len(cache.layers) else None
+    held = getattr(kept, "positions", None)
+    if held is None:  # a cache of the library's own, in which nothing was pruned
+        count = 0 if kept is None or not kept.is_initialized else kept.keys.shape[2]
+        held = torch.arange(int(new[0]) - count, int(new[0]), device=new.device)
+    there = torch.cat([held, new])
+    sees = there <= new[:, None]
+    if together:
+        frame = torch.where(span.visual, span.unit, -1)
+        sees[:, len(held) :] |= (frame[:, None] == frame) & (frame >= 0)
+    sees &= there > new[:, None] - window
+    least = torch.finfo(span.embeds.dtype).min
+    return torch.where(sees, 0.0, least).to(span.embeds.dtype)[None, None]
