@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,13 +21,13 @@ from vtc_cli.memory import (
     encode_jpeg,
 )
 from vtc_mm_mem.events import Closer, Closing
-from vtc_mm_mem.gate import Cutter, RawClip, low_information
-from vtc_mm_mem.judging import Judge
-from vtc_mm_mem.manager import Candidate, Manager
+from vtc_mm_mem.gate import Cutter, Glimpse, RawClip, low_information
+from vtc_mm_mem.judging import Decider, Sight
+from vtc_mm_mem.manager import Candidate, Manager, Newest
 
 
 class Builder:
-    """See `MemoryBuilder`. pictures: keep key frames as JPEG. judged: the narrator decides about clips."""
+    """See `MemoryBuilder`. pictures: keep key frames as JPEG. decider: what decides about clips; None for the rules."""
 
     def __init__(
         self,
@@ -37,13 +37,13 @@ class Builder:
         closing: Closing,
         *,
         pictures: bool = True,
-        judged: bool = False,
+        decider: Decider | None = None,
     ):
         self._store = store
         self._manager = manager
         self._closer = Closer(store, narrator, closing)
         self._pictures = pictures
-        self._judge = Judge(store, narrator) if judged else None
+        self._decider = decider
         self._cutter = Cutter()
         self._last: float | None = None
         self.resume: Resume | None = None
@@ -91,8 +91,8 @@ class Builder:
         views = tuple(key.moment.vector for key in keys)
         clip = Candidate(raw.t0, raw.t1, raw.cut, low, new_words, raw.vector(), views)
         judge = None
-        if self._judge is not None:
-            judge = partial(self._judge.decide, keys=keys, t1=raw.t1, text=text)
+        if self._decider is not None:
+            judge = partial(self._decided, clip=clip, keys=keys, text=text, tau=manager.tau())
         before, decision = manager.newest, manager.decide(clip, judge)
         with store.transaction():
             event = None if decision.reason == "noise" else before.id if before is not None else None
@@ -121,6 +121,13 @@ class Builder:
             store.set("progress", {"manager": manager.state(), "place": place})
             store.set("progress_pts", raw.t1)
         self._closer.close_all()
+
+    def _decided(
+        self, event: Newest, clip: Candidate, keys: Sequence[Glimpse], text: str | None, tau: float
+    ) -> str | None:
+        assert self._decider is not None
+        count = self._store.one("SELECT COUNT(*) FROM clip WHERE event_id = ?", (event.id,))
+        return self._decider.decide(Sight(event, count[0] if count else 0, clip, keys, text, tau))
 
     def _add_clip(
         self, raw: RawClip, clip: Candidate, decision: Any, text: str | None, event: int | None, seen: float | None

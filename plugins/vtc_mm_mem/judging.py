@@ -3,18 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from vtc_cli import Frame
 from vtc_cli.memory import FrameRow, MemoryStore, Narrator, at_one_size, posterior
 from vtc_mm_mem.events import pictures
 from vtc_mm_mem.gate import Glimpse
-from vtc_mm_mem.manager import Newest
+from vtc_mm_mem.manager import Candidate, Newest
 from vtc_mm_mem.prototypes import evenly
 from vtc_mm_mem.wording import JUDGE, filled, span
 
 EVENT_FRAMES = 8
 ACTIONS = {"N": "ADD_NEW", "M": "MERGE", "D": "DISCARD"}
 MEANT = {"N": "a new event begins", "M": "the same event goes on", "D": "they show nothing new"}
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a decision about a clip may rest on. Nothing in it is later than the clip; a resumed build sees the same.
+
+    event: the newest one; clips: how many it has. clip: to be decided about; keys: its key frames. text: said in it.
+    tau: the merge threshold of the rules now.
+    """
+
+    event: Newest
+    clips: int
+    clip: Candidate
+    keys: Sequence[Glimpse]
+    text: str | None
+    tau: float
+
+
+class Decider(Protocol):
+    """Decides in place of the rules on likeness."""
+
+    def decide(self, sight: Sight) -> str | None:
+        """ADD_NEW, MERGE or DISCARD; None leaves it to the rules."""
+        ...
 
 
 class Judge:
@@ -25,8 +51,9 @@ class Judge:
         self._store = store
         self._narrator = narrator
 
-    def decide(self, event: Newest, keys: Sequence[Glimpse], t1: float, text: str | None) -> str:
-        """ADD_NEW, MERGE or DISCARD for the clip with these key frames, which ends at `t1`. text: said in it."""
+    def decide(self, sight: Sight) -> str:
+        """See `Decider`."""
+        event, keys = sight.event, sight.keys
         rows = self._store.rows(FrameRow, "clip_id IN (SELECT id FROM clip WHERE event_id = ?)", (event.id,), "pts")
         before = pictures([rows[place] for place in evenly(len(rows), EVENT_FRAMES)])
         new = [Frame(key.time, key.moment.image) for key in keys]
@@ -36,8 +63,8 @@ class Judge:
             "",
             {
                 "event": span(event.t0, event.t1),
-                "clip": span(t0, t1),
-                "said": f'\nIt is said in them: "{text}"' if text else "",
+                "clip": span(t0, sight.clip.t1),
+                "said": f'\nIt is said in them: "{sight.text}"' if sight.text else "",
             },
         )
         look = self._narrator.look(at_one_size([*before, *new]), room=2 * self._narrator.count(prompt) + 64)

@@ -92,10 +92,11 @@ class Manager:
         level = float(np.quantile(np.array(self._cosines), QUANTILE))
         return max(self.merge, min(level, self.same))
 
-    def decide(self, clip: Candidate, judge: Callable[[Newest], str] | None = None) -> Decision:
+    def decide(self, clip: Candidate, judge: Callable[[Newest], str | None] | None = None) -> Decision:
         """What becomes of the next clip. Changes nothing but what is known of the video's cosines.
 
-        judge: decides in place of the rules on likeness; what is dark, and how long an event may span, stays theirs.
+        judge: decides in place of the rules on likeness, or leaves it to them (None); what is dark, and how long an
+        event may span, stays theirs.
         """
         tau = self.tau()
         if self._last is not None:
@@ -103,7 +104,7 @@ class Manager:
         self._last = clip.vector
         return Decision(*self._rule(clip, tau, judge), tau)
 
-    def _rule(self, clip: Candidate, tau: float, judge: Callable[[Newest], str] | None) -> tuple[str, str]:
+    def _rule(self, clip: Candidate, tau: float, judge: Callable[[Newest], str | None] | None) -> tuple[str, str]:
         newest = self.newest
         if newest is None:
             return "ADD_NEW", "first"
@@ -112,8 +113,8 @@ class Manager:
         if clip.low_info:
             return ("DISCARD", "redundant") if newest.low_info else ("DISCARD", "noise")
         fits = clip.t1 - newest.t0 <= self.longest + 1e-6
-        if judge is not None:
-            action = judge(newest)
+        action = None if judge is None else judge(newest)
+        if action is not None:
             return ("ADD_NEW", "long") if action == "MERGE" and not fits else (action, "judged")
         if not clip.words and self._repeats(clip, newest):
             return "DISCARD", "redundant"

@@ -5,17 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from vtc_cli import VideoMemory
 from vtc_cli.memory import Inquiry, MemoryStore, Narrator, Recall, Recollection
 from vtc_mm_mem.builder import Builder
 from vtc_mm_mem.events import Closing
 from vtc_mm_mem.gate import LONGEST, SHORTEST
+from vtc_mm_mem.judging import Decider, Judge
 from vtc_mm_mem.ladder import Ladder, Search
 from vtc_mm_mem.manager import SHORTEST_EVENT, Manager
 from vtc_mm_mem.spending import Limits
+from vtc_mm_mem.training.artefact import artefact_digest, check_artefact
 from vtc_mm_mem.wording import PROMPT_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vtc_cli.memory.lessons import Lesson, TrainingRequest
+    from vtc_cli.models.contract import VideoLM
+
+RULES, MODEL = "rules", "vlm"
 
 
 @dataclass
@@ -26,7 +37,8 @@ class MMMem(VideoMemory):
     once, in the pass that watches the video; each question then looks only as deep as it takes to be sure.
 
     captions: describe each event in words when it is over (`event`), or never (`none`).
-    manager: what decides about clips: rules, or the model by one token each (`vlm`), which costs a look per clip.
+    manager: what decides about clips: `rules`; `vlm`, the model by one token each, which costs a look per clip; or the
+        folder of a manager that `vtc train manager` made.
     merge: lowest cosine with an event's centre that makes a clip part of it.
     same: cosine from which a clip shows nothing new.
     longest: seconds an event may span, still stretches apart.
@@ -44,7 +56,7 @@ class MMMem(VideoMemory):
     """
 
     captions: Literal["event", "none"] = "event"
-    manager: Literal["rules", "vlm"] = "rules"
+    manager: str = RULES
     merge: float = 0.8
     same: float = 0.98
     longest: float = 120.0
@@ -64,6 +76,8 @@ class MMMem(VideoMemory):
         for name in ("merge", "same"):
             if not -1 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a cosine, from -1 to 1, not {getattr(self, name)}")
+        if self.manager not in (RULES, MODEL):
+            check_artefact(Path(self.manager).expanduser())
         if self.longest < 10:
             raise ValueError(f"longest must be at least 10 seconds, the length of a clip, not {self.longest:g}")
         if not 0 <= self.shortest <= self.longest:
@@ -79,7 +93,10 @@ class MMMem(VideoMemory):
     def content(self) -> Mapping[str, Any]:
         """See `VideoMemory.content`."""
         named = ("captions", "manager", "merge", "same", "longest", "shortest", "frames", "tokens", "pictures")
-        return {**{name: getattr(self, name) for name in named}, "prompts": PROMPT_VERSION}
+        plain = {name: getattr(self, name) for name in named}
+        if self.manager not in (RULES, MODEL):
+            plain["manager"] = f"trained:{artefact_digest(Path(self.manager).expanduser())}"
+        return {**plain, "prompts": PROMPT_VERSION}
 
     def most(self, seconds: float) -> Mapping[str, int]:
         """See `VideoMemory.most`: a clip lasts `SHORTEST` at least, and an event as long as asked, but for the last.
@@ -87,7 +104,7 @@ class MMMem(VideoMemory):
         Where a model decides, every clip may be an event.
         """
         clips = math.ceil(seconds / SHORTEST)
-        return {"clips": clips, "events": clips if self.manager != "rules" else self._most_events(seconds, clips)}
+        return {"clips": clips, "events": clips if self.manager != RULES else self._most_events(seconds, clips)}
 
     def _most_events(self, seconds: float, clips: int) -> int:
         # An event may end sooner where the next clip would make it longer than `longest`, and once where the dark that
@@ -109,8 +126,24 @@ class MMMem(VideoMemory):
         """See `VideoMemory.build`."""
         manager = Manager(self.merge, self.same, self.longest, self.shortest)
         closing = Closing(words=self.captions == "event", frames=self.frames, tokens=self.tokens)
-        judged = self.manager == "vlm"
-        return Builder(store, narrator, manager, closing, pictures=self.pictures, judged=judged)
+        return Builder(
+            store, narrator, manager, closing, pictures=self.pictures, decider=self._decider(store, narrator)
+        )
+
+    def _decider(self, store: MemoryStore, narrator: Narrator) -> Decider | None:
+        if self.manager == RULES:
+            return None
+        if self.manager == MODEL:
+            return Judge(store, narrator)
+        from vtc_mm_mem.training.learnt import Learnt
+
+        return Learnt.load(Path(self.manager).expanduser(), narrator)
+
+    def train(self, lessons: Sequence[Lesson], model: VideoLM, narrator: Narrator, request: TrainingRequest) -> Path:
+        """See `VideoMemory.train`: the manager, on text, by its reward in questions answered (`docs/memory.md`)."""
+        from vtc_mm_mem.training.course import train_manager
+
+        return train_manager(self, lessons, model, narrator, request)
 
     def recall(self, inquiry: Inquiry, using: Recall) -> Recollection:
         """See `VideoMemory.recall`."""

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from vtc_mm_mem.builder import Builder
 from vtc_mm_mem.events import Closing
+from vtc_mm_mem.judging import Judge
 from vtc_mm_mem.manager import Manager
 
 from vtc_cli import Frame
@@ -132,7 +133,9 @@ def built(
     if prepare is not None:
         with store.transaction():
             prepare(store)
-    builder = Builder(store, narration or Narration(), Manager(), closing or Closing(), judged=judged)
+    narration = narration or Narration()
+    decider = Judge(store, narration) if judged else None
+    builder = Builder(store, narration, Manager(), closing or Closing(), decider=decider)
     last = -1.0
     for moment in moments(pictures, fps):
         builder.take(moment)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
 
 from vtc_mm_mem.method import MMMem
 
+from tests.support.clips import write_clip
 from vtc_cli.methods import describe
 
 PAGE = Path(__file__).parents[2] / "docs" / "memory.md"
 
 
-def test_the_examples_run_in_order(vtc, clip, place) -> None:
+def test_the_examples_run_in_order(vtc, clip, place, monkeypatch) -> None:
     clip.rename(place / "clip.mp4")
+    (place / "footage").mkdir()
+    rows = []
+    for number in (3, 4):
+        write_clip(place / "footage" / f"{number}.mp4", seconds=2, seed=number)
+        rows.append({"video": f"{number}.mp4", "question": "which?", "options": ["red", "blue"], "answer": "red"})
+    (place / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    monkeypatch.setattr(MMMem, "tunable", lambda self: {"merge": (0.7, 0.8)})  # the search itself has its own tests
     blocks = re.findall(r"```console\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines() if line.startswith("$ ")]
     assert len(lines) >= 8

@@ -1,4 +1,4 @@
-"""`vtc train`: the bundled model, made again."""
+"""`vtc train`: the bundled model, made again; the manager of a memory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from vtc_cli.cli import options
 from vtc_cli.cli.help import Command, Group
+from vtc_cli.cli.train_manager import manager
 
 RECIPE, MACHINE = "Recipe", "Machine"
 
@@ -17,15 +18,17 @@ def register(app: typer.Typer) -> None:
     train = typer.Typer(cls=Group, rich_markup_mode=None, help=_train.__doc__)
     train.callback(invoke_without_command=True)(_train)
     train.command(cls=Command)(tiny)
+    train.command(cls=Command)(manager)
     app.add_typer(train, name="train")
 
 
 def _train(context: typer.Context) -> None:
-    """Train the small model that comes with the package.
+    """Train the small model that comes with the package, or the manager of a memory.
 
     \b
     Examples:
       vtc train tiny --folder runs/tiny
+      vtc train manager --exact
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

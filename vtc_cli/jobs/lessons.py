@@ -43,12 +43,14 @@ class World:
 
 @dataclass(frozen=True)
 class Footage:
-    """A film and its questions. open: called once. subtitled: it lies on a disk, where subtitles may be."""
+    """A film and its questions. open: called once. subtitled: it lies on a disk, where subtitles may be. about: of each
+    question, when its answer can be seen."""
 
     name: str
     questions: tuple[Question, ...]
     open: Callable[[], Clip]
     subtitled: bool = False
+    about: tuple[tuple[float, float] | None, ...] = ()
 
 
 def of_world(world: World) -> Iterator[Footage]:
@@ -70,13 +72,15 @@ def of_world(world: World) -> Iterator[Footage]:
         rng = np.random.default_rng((SPLITS[world.split], seed, 3))
         height, width = SIZES[0]
         film = make_long_film(seed, world.split, world.length, width / height)
-        asked = []
+        asked, about = [], []
         for question in ask_some(film, rng, world.questions, skills=SKILLS):
             wrong = [option for option in question.options if option != question.answer]
             if wrong:
                 choices, letter = lettered(question.answer, wrong, rng)
                 asked.append(Question(question.text, choices, None, letter))
-        yield Footage(f"{world.split} film {seed}", tuple(asked), partial(_rendered, film, (height, width)))
+                about.append(question.about)
+        opened = partial(_rendered, film, (height, width))
+        yield Footage(f"{world.split} film {seed}", tuple(asked), opened, about=tuple(about))
 
 
 def of_file(questions: Path, videos: Path | None = None) -> Iterator[Footage]:
@@ -109,7 +113,7 @@ def watch(footage: Footage, rememberer: Rememberer, model: VideoLM) -> Lesson:
         exam = tuple((Inquiry(item.text, item.choices), item.truth or "") for item in footage.questions)
         subtitles = find_subtitles(clip.info.source)[0] if footage.subtitled else []
         end = end_of(clip, taking.last, plan.fps)
-        return Lesson(footage.name, fingerprint(clip.info), end, kept, exam, tuple(subtitles))
+        return Lesson(footage.name, fingerprint(clip.info), end, kept, exam, tuple(subtitles), footage.about)
     except BaseException:
         kept.close()
         raise

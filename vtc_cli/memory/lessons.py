@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,7 +78,8 @@ class Lesson:
     """One film and its exam.
 
     name: for people. digest: of its content; what is cached about it is filed under this. duration: seconds.
-    exam: (question with choices, the right label).
+    exam: (question with choices, the right label). about: of each question, (start, end) seconds in which the answer
+    can be seen, None where that is not known; empty where it is known of none.
     """
 
     name: str
@@ -87,21 +88,21 @@ class Lesson:
     moments: KeptMoments
     exam: tuple[tuple[Inquiry, str], ...]
     subtitles: tuple[Subtitle, ...] = ()
+    about: tuple[tuple[float, float] | None, ...] = ()
 
 
 @dataclass(frozen=True)
 class TrainingRequest:
     """How a manager is trained. folder: the run's own. output: where the result goes. seed: of everything drawn.
 
-    options: of the method, as plain values. step: called with a line of facts after every step.
+    options: of the training, as plain values; the method knows which. step: called with a line of words as it goes on.
     """
 
     folder: Path
     output: Path
     seed: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
-    step: Any = None
-    stop: Any = None
+    step: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,141 @@
+"""`vtc train manager`: what decides about the clips of a memory, learnt from questions answered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vtc_cli.cli import options
+
+FILMS, RECIPE = "Films", "Recipe"
+
+
+def manager(
+    folder: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where the run lives: its decisions, its report.")
+    ] = Path("runs/manager"),
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="The manager.  [default: FOLDER/manager]")
+    ] = None,
+    questions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=FILMS,
+            help="Your own films: as for `vtc bench --suite files`, with options.",
+        ),
+    ] = None,
+    videos: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", rich_help_panel=FILMS, help="What `video` in --questions is relative to."),
+    ] = None,
+    films: Annotated[
+        int, typer.Option(metavar="N", min=1, rich_help_panel=FILMS, help="Procedural films, without --questions.")
+    ] = 24,
+    length: Annotated[
+        str, typer.Option(metavar="TIME", rich_help_panel=FILMS, help="Of each procedural film, like 2m or 300.")
+    ] = "2m",
+    held_out: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE", min=0, max=0.9, rich_help_panel=FILMS, help="Of the films: kept apart, to check."
+        ),
+    ] = 0.33,
+    exact: Annotated[
+        bool,
+        typer.Option("--exact/--grpo", rich_help_panel=RECIPE, help="Score all three actions; or sample, with TRL."),
+    ] = False,
+    epochs: Annotated[int, typer.Option(metavar="N", min=1, rich_help_panel=RECIPE, help="Over all decisions.")] = 3,
+    rate: Annotated[float, typer.Option(metavar="RATE", min=0, rich_help_panel=RECIPE, help="Learning rate.")] = 1e-5,
+    beta: Annotated[
+        float, typer.Option(metavar="WEIGHT", min=0, rich_help_panel=RECIPE, help="Of the KL to the model as it is.")
+    ] = 0.1,
+    batch: Annotated[int, typer.Option(metavar="N", min=1, rich_help_panel=RECIPE, help="Decisions per step.")] = 8,
+    group: Annotated[
+        int, typer.Option(metavar="N", min=2, rich_help_panel=RECIPE, help="Actions sampled per decision, with TRL.")
+    ] = 8,
+    rank: Annotated[int, typer.Option(metavar="N", min=1, rich_help_panel=RECIPE, help="Of the LoRA adapter.")] = 64,
+    window: Annotated[
+        int, typer.Option(metavar="N", min=2, rich_help_panel=RECIPE, help="Clips of the memory built for a decision.")
+    ] = 16,
+    decisions: Annotated[
+        int, typer.Option(metavar="N", min=1, rich_help_panel=RECIPE, help="Drawn from each window, at most.")
+    ] = 6,
+    length_weight: Annotated[
+        float, typer.Option(metavar="WEIGHT", min=0, rich_help_panel=RECIPE, help="Of text kept, in the reward.")
+    ] = 0.1,
+    shuffled: Annotated[
+        bool,
+        typer.Option("--shuffled", rich_help_panel=RECIPE, help="The control: rewards dealt at random, no manager."),
+    ] = False,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, rich_help_panel=RECIPE, help="Of all that is drawn.")] = 0,
+    model: options.Model = None,
+    revision: options.Revision = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    attention: options.Attention = None,
+    trust_remote_code: options.TrustRemoteCode = None,
+    fps: options.Fps = None,
+    pixels: options.Pixels = None,
+    method: options.Method = None,
+    chunk: options.Chunk = None,
+    system: options.System = None,
+    json: options.Json = False,
+    quiet: options.Quiet = None,
+    verbose: options.Verbose = False,
+) -> None:
+    """Train what decides about the clips of a memory, by the questions that the memory then answers.
+
+    \b
+    Examples:
+      vtc train manager --exact --folder runs/manager
+      vtc train manager --questions mine.jsonl --videos footage --model Qwen/Qwen3-VL-2B-Instruct
+      vtc train manager --exact --shuffled --folder runs/control
+      vtc index film.mp4 --manager runs/manager/manager
+
+    For every decision the memory is built with each of the three actions, and the model as it is answers questions from
+    it: right answers, less a price for text, are the reward. What was gathered stays in FOLDER, so that a run that was
+    stopped goes on; then a LoRA adapter is trained. Needs the extra `train`. The report says what the manager is worth
+    on films kept apart, beside the rules: one that does not beat them is not worth using.
+    """
+    flags = dict(locals())  # the parameters by name; the configuration takes the keys it knows
+    from vtc_cli.cli.managing import train_on
+    from vtc_cli.config.layers import effective, settings
+    from vtc_cli.jobs.amounts import parse_length
+    from vtc_cli.jobs.lessons import World
+    from vtc_cli.memory.lessons import TrainingRequest
+
+    own = {"seed", "output", "max_frames"}
+    values = effective({name: value for name, value in flags.items() if name not in own})
+    try:
+        seconds = parse_length(length)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--length") from None
+    recipe = {
+        "exact": exact,
+        "epochs": epochs,
+        "rate": rate,
+        "beta": beta,
+        "batch": batch,
+        "group": group,
+        "rank": rank,
+        "alpha": 2 * rank,
+        "window": window,
+        "most": decisions,
+        "length": length_weight,
+        "held_out": held_out,
+        "shuffled": shuffled,
+    }
+    request = TrainingRequest(folder, output or folder / "manager", seed, recipe)
+    train_on(
+        settings(values),
+        World(films=films, length=seconds, seed=seed, split="train"),
+        request,
+        questions=questions,
+        videos=videos,
+        json=json,
+        quiet=bool(values["quiet"].value),
+        verbose=verbose,
+    )
