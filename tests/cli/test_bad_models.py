@@ -120,7 +120,7 @@ def wrong_shapes(folder: Path) -> None:
 
 
 CASES = {
-    unknown_architecture: "'mamba_vl' model; supported families",
+    unknown_architecture: "'mamba_vl' model, which none of the",
     no_architecture: "does not say its model_type",
     text_only: "is a text model (llama)",
     no_processor_config: "holds no video_preprocessor_config.json",

@@ -9,6 +9,8 @@ import pytest
 
 from vtc_cli.errors import MachineError
 from vtc_cli.jobs import doctor
+from vtc_cli.models.auto import needed_bytes
+from vtc_cli.models.catalog import facts_of
 
 
 def test_probe_shows_the_file_and_predicts(vtc, footage, checkpoint):
@@ -39,10 +41,16 @@ def test_models_lists_what_runs(vtc, checkpoint):
     assert "Qwen/Qwen3-VL-2B-Instruct" in shown.out
     assert "qwen3_vl" in shown.err
     plain = json.loads(vtc("models", "--json").out)
-    assert {"id", "family", "parameters", "weight_bytes", "kv_bytes_per_token", "where"} <= set(plain["models"][-1])
+    columns = {"id", "family", "parameters", "weight_bytes", "kv_bytes_per_token", "tokens_per_frame", "fits", "where"}
+    assert columns <= set(plain["models"][-1])
+    assert "tokens/frame" in shown.out
+    assert plain["models"][0]["fits"]["dtype"] == "float32"
     own = json.loads(vtc("models", checkpoint, "--json").out)
     assert own["kv_bytes_per_token"]["float32"] == 2 * 4 * 2 * 16 * 4
     assert own["where"] == "local folder"
+    assert own["tokens_per_frame"] == 60
+    assert (own["fits"]["dtype"], own["fits"]["needs"]) == ("float32", needed_bytes(facts_of(checkpoint), "float32"))
+    assert re.search(r"fits here +in float32, with [\d.]+ GB on \w+", vtc("models", checkpoint).out)
     assert "1,024 bytes of cache per token" in vtc("models", checkpoint).out
 
 

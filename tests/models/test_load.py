@@ -122,10 +122,26 @@ def test_a_preprocessor_of_another_model_is_an_error(copy: Path) -> None:
         load_model(str(copy), device="cpu")
 
 
-def test_an_unknown_family_lists_the_known_ones(copy: Path) -> None:
+def test_an_unknown_family_says_where_the_known_ones_are(copy: Path) -> None:
     edit_config(copy, model_type="mamba_vl", auto_map={"AutoModel": "code.Model"})
-    with pytest.raises(MachineError, match=r"'mamba_vl' model; supported families: qwen3-vl .*own code"):
+    with pytest.raises(
+        MachineError, match=r"'mamba_vl' model, which none of the \d+ families here .*own code"
+    ) as raised:
         load_model(str(copy), device="cpu", trust_remote_code=True)
+    assert "`vtc models` lists them" in str(raised.value.hint)
+
+
+def test_a_checkpoint_for_code_of_its_own_names_one_for_the_library(copy: Path) -> None:
+    edit_config(copy, model_type="internvl_chat", auto_map={"AutoModel": "code.Model"})
+    with pytest.raises(MachineError, match="transformers has the same in another form") as raised:
+        load_model(str(copy), device="cpu")
+    assert "OpenGVLab/InternVL3-1B-hf" in str(raised.value.hint)
+
+
+def test_a_pointer_of_git_lfs_is_told_from_weights(copy: Path) -> None:
+    (copy / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    with pytest.raises(MachineError, match="pointer of Git LFS"):
+        load_model(str(copy), device="cpu")
 
 
 def test_quantised_weights_are_refused(copy: Path) -> None:

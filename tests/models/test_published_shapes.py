@@ -9,6 +9,7 @@ import torch
 
 from vtc_cli.models.catalog import PUBLISHED, RECOMMENDED, ModelFacts
 from vtc_cli.models.device import Placement
+from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.registry import FAMILIES
 
 # Hidden width, layers, heads, key heads, MLP width, vocabulary, shared embeddings.
@@ -56,6 +57,12 @@ def published(name: str) -> Any:
         vision_config={"depth": 32, "num_heads": 16, **vision},
         tie_word_embeddings=tied,
     )
+
+
+@pytest.mark.parametrize("facts", [*RECOMMENDED, *PUBLISHED], ids=lambda facts: facts.id.split("/")[1])
+def test_tokens_of_a_frame_are_those_of_the_published_preprocessor(facts: ModelFacts) -> None:
+    patch = 14 if facts.family.startswith("qwen2") else 16
+    assert facts.tokens_per_frame == Preprocessor(patch=patch).geometry((1280, 720)).tokens / 2
 
 
 @pytest.mark.parametrize("facts", PUBLISHED, ids=lambda facts: facts.id.split("/")[1])

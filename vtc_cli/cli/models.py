@@ -92,15 +92,32 @@ def show(
             cost = row["kv_bytes_per_token"][dtype]
             typer.echo(f"  {dtype:<12} {size(amount)} of weights, {cost:,} bytes of cache per token")
         typer.echo(f"  context      {row['context']:,} tokens")
+        if row["tokens_per_frame"] is not None:
+            typer.echo(f"  a frame      {row['tokens_per_frame']:g} tokens of 1280 x 720 at the default --pixels")
+        fits = row["fits"]
+        found = (
+            f"in {fits['dtype']}, with {size(fits['needs'])}"
+            if fits["dtype"]
+            else f"not, it takes {size(fits['needs'])}"
+        )
+        typer.echo(f"  fits here    {found} on {fits['device']}")
         if row["notes"]:
             typer.echo(f"  {row['notes']}")
         if (family := family_row(row["family"])) is not None:
             _stages(family)
         return
     width = max(len(row["id"]) for row in rows)
+    typer.echo(f"{'':<{width}}  parameters   weights  cache/token  tokens/frame  fits here   where")
     for row in rows:
-        weights = size(row["weight_bytes"]["bfloat16"])
-        typer.echo(f"{row['id']:<{width}}  {row['parameters'] / 1e9:6.3f} B  {weights:>8} in bfloat16  {row['where']}")
+        weights, cached = (size(row[name]["bfloat16"]) for name in ("weight_bytes", "kv_bytes_per_token"))
+        tokens = "-" if row["tokens_per_frame"] is None else f"{row['tokens_per_frame']:g}"
+        line = f"{row['id']:<{width}}  {row['parameters'] / 1e9:8.3f} B  {weights:>8}  {cached:>11}  {tokens:>12}"
+        typer.echo(f"{line}  {row['fits']['dtype'] or 'no':<10}  {row['where']}")
+    device = rows[0]["fits"]["device"]
+    typer.echo(
+        f"\nWeights and cache in bfloat16; frames of 1280 x 720; fits: on {device} now, with a cache of 16,384 tokens.",
+        err=True,
+    )
     typer.echo("\nfamilies:", err=True)
     for family in family_rows():
         without = f" No {', no '.join(_SPELT[stage] for stage in family['cannot'])}." if family["cannot"] else ""

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import difflib
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from vtc_cli.errors import MachineError, UsageError
+from vtc_cli.errors import MachineError, UsageError, VtcError
 from vtc_cli.models.catalog import PUBLISHED, RECOMMENDED, TINY_FOLDER, ModelFacts, catalog, facts_of
 from vtc_cli.models.registry import FAMILIES, GENERIC, TINY, WHOLE
 
 
 def model_rows() -> list[dict[str, Any]]:
-    """Every model known by name, with where it is: `bundled`, `cached` or `on the Hub`."""
-    return [{**facts.as_json(), "where": _where(facts.id)} for facts in catalog()]
+    """Every model known by name, with where it is (`bundled`, `cached` or `on the Hub`) and whether it `fits` here."""
+    return [{**_counted(facts).as_json(), "where": _where(facts.id), "fits": _fit(facts)} for facts in catalog()]
 
 
 def family_rows() -> list[dict[str, Any]]:
@@ -33,7 +33,46 @@ def model_row(name: str) -> dict[str, Any]:
 
     Raises UsageError for a name nobody knows, MachineError for one that is not on this machine.
     """
-    return {**find_facts(name).as_json(), "where": _where(name)}
+    facts = find_facts(name)
+    return {**_counted(facts).as_json(), "where": _where(name), "fits": _fit(facts)}
+
+
+def _counted(facts: ModelFacts) -> ModelFacts:
+    """The same facts with `tokens_per_frame`, where the files that tell it are here."""
+    if facts.tokens_per_frame is not None:
+        return facts
+    if facts.id == TINY:  # without the model library, which takes seconds to import
+        from vtc_cli.models.preprocess import Preprocessor
+
+        settings = Preprocessor.read(TINY_FOLDER)
+        return replace(facts, tokens_per_frame=settings.geometry(_FRAME).tokens / settings.temporal)
+    from vtc_cli.models.device import Placement
+    from vtc_cli.models.sketch import outline
+
+    try:
+        drawn = outline(checkpoint_folder(facts.id), Placement("cpu", "", "float32", ""), facts.id, facts.parameters)
+        tokens = drawn.geometry(_FRAME).tokens / drawn.info.frames_per_unit
+    except VtcError:
+        return facts
+    return replace(facts, tokens_per_frame=round(tokens, 2))
+
+
+_FRAME = (1280, 720)
+
+
+def _fit(facts: ModelFacts) -> dict[str, Any]:
+    """device: that `auto` takes. dtype: the one in which the model fits its free memory now, None where none does.
+    needs: bytes, in that or in the smallest one: weights, a cache of 16,384 tokens, room to work."""
+    from vtc_cli.models.auto import needed_bytes
+    from vtc_cli.models.device import available_memory, pick_device, pick_dtype
+
+    device, _ = pick_device()
+    free = available_memory(device)
+    usual, _ = pick_dtype("auto", device, facts.parameters, free)
+    for dtype in (usual, "bfloat16"):
+        if (needs := needed_bytes(facts, dtype)) <= free:
+            return {"device": device, "dtype": dtype, "needs": needs}
+    return {"device": device, "dtype": None, "needs": needs}
 
 
 def find_facts(name: str, revision: str | None = None) -> ModelFacts:

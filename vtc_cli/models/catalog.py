@@ -21,6 +21,7 @@ class ModelFacts:
 
     id: what `--model` takes. parameters: count, shared weights once.
     kv_values: values cached per token, 2 x layers x KV heads x head width.
+    tokens_per_frame: of a frame of 1280 x 720 at the default pixels, words around it not counted; None if unknown.
     """
 
     id: str
@@ -29,6 +30,7 @@ class ModelFacts:
     kv_values: int
     context: int
     notes: str = ""
+    tokens_per_frame: float | None = None
 
     def weight_bytes(self, dtype: str) -> int:
         """Bytes of all weights held as `dtype`."""
@@ -47,24 +49,31 @@ class ModelFacts:
             "weight_bytes": {dtype: self.weight_bytes(dtype) for dtype in DTYPE_BYTES},
             "kv_bytes_per_token": {dtype: self.kv_bytes_per_token(dtype) for dtype in DTYPE_BYTES},
             "context": self.context,
+            "tokens_per_frame": self.tokens_per_frame,
             "notes": self.notes,
         }
 
 
 # Parameters follow from the published configurations; a test rebuilds them from the architecture.
 RECOMMENDED: tuple[ModelFacts, ...] = (
-    ModelFacts("Qwen/Qwen3-VL-2B-Instruct", "qwen3-vl", 2_127_532_032, 2 * 28 * 8 * 128, 262_144),
-    ModelFacts("Qwen/Qwen3-VL-4B-Instruct", "qwen3-vl", 4_437_815_808, 2 * 36 * 8 * 128, 262_144),
-    ModelFacts("Qwen/Qwen3-VL-8B-Instruct", "qwen3-vl", 8_767_123_696, 2 * 36 * 8 * 128, 262_144),
+    ModelFacts("Qwen/Qwen3-VL-2B-Instruct", "qwen3-vl", 2_127_532_032, 2 * 28 * 8 * 128, 262_144, tokens_per_frame=60),
+    ModelFacts("Qwen/Qwen3-VL-4B-Instruct", "qwen3-vl", 4_437_815_808, 2 * 36 * 8 * 128, 262_144, tokens_per_frame=60),
+    ModelFacts("Qwen/Qwen3-VL-8B-Instruct", "qwen3-vl", 8_767_123_696, 2 * 36 * 8 * 128, 262_144, tokens_per_frame=60),
 )
 
 
 PUBLISHED: tuple[ModelFacts, ...] = (
-    ModelFacts("Qwen/Qwen3-VL-30B-A3B-Instruct", "qwen3-vl-moe", 31_070_754_032, 2 * 48 * 4 * 128, 262_144),
-    ModelFacts("Qwen/Qwen2.5-VL-3B-Instruct", "qwen2.5-vl", 3_754_622_976, 2 * 36 * 2 * 128, 128_000),
-    ModelFacts("Qwen/Qwen2.5-VL-7B-Instruct", "qwen2.5-vl", 8_292_166_656, 2 * 28 * 4 * 128, 128_000),
-    ModelFacts("Qwen/Qwen2-VL-2B-Instruct", "qwen2-vl", 2_208_985_600, 2 * 28 * 2 * 128, 32_768),
-    ModelFacts("Qwen/Qwen2-VL-7B-Instruct", "qwen2-vl", 8_291_375_616, 2 * 28 * 4 * 128, 32_768),
+    ModelFacts(
+        "Qwen/Qwen3-VL-30B-A3B-Instruct", "qwen3-vl-moe", 31_070_754_032, 2 * 48 * 4 * 128, 262_144, tokens_per_frame=60
+    ),
+    ModelFacts(
+        "Qwen/Qwen2.5-VL-3B-Instruct", "qwen2.5-vl", 3_754_622_976, 2 * 36 * 2 * 128, 128_000, tokens_per_frame=60
+    ),
+    ModelFacts(
+        "Qwen/Qwen2.5-VL-7B-Instruct", "qwen2.5-vl", 8_292_166_656, 2 * 28 * 4 * 128, 128_000, tokens_per_frame=60
+    ),
+    ModelFacts("Qwen/Qwen2-VL-2B-Instruct", "qwen2-vl", 2_208_985_600, 2 * 28 * 2 * 128, 32_768, tokens_per_frame=60),
+    ModelFacts("Qwen/Qwen2-VL-7B-Instruct", "qwen2-vl", 8_291_375_616, 2 * 28 * 4 * 128, 32_768, tokens_per_frame=60),
 )
 """Others whose shapes are known without having their files; `auto` never takes one."""
 

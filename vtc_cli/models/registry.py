@@ -226,6 +226,16 @@ WHOLE: Mapping[str, str] = {
 """Types of which nothing runs, and why: their classes would answer, but not to a stream as they do to a whole video."""
 
 
+COUNTERPARTS: Mapping[str, str] = {
+    "internvl_chat": "OpenGVLab/InternVL3-1B-hf",
+    "llava_llama": "llava-hf/llava-1.5-7b-hf",
+    "llava_mistral": "llava-hf/llava-v1.6-mistral-7b-hf",
+    "llava_qwen": "llava-hf/llava-onevision-qwen2-7b-ov-hf",
+    "videollama3_qwen2": "lkhl/VideoLLaMA3-2B-Image-HF",
+}
+"""Types of checkpoints made for code of their own -> one that is made for transformers."""
+
+
 def names() -> tuple[str, ...]:
     """Everything `--model` completes to: the two reserved names, then recommended hub ids."""
     return (AUTO, TINY, *(name for family in FAMILIES for name in family.recommended))
@@ -262,10 +272,17 @@ def family_of(config: Mapping[str, Any], name: str) -> Family:
             f"{name} is a text model ({found}): config.json describes no vision tower, so it cannot look at a video.",
             hint,
         )
-    known = ", ".join(f"{family.name} ({', '.join(family.model_types)})" for family in FAMILIES)
-    what = f"is a {found!r} model" if found else "does not say its model_type in config.json"
+    if other := COUNTERPARTS.get(str(found)):
+        raise MachineError(
+            f"{name} is a {found!r} model, which runs code of its own (not run here); transformers has the same in "
+            "another form.",
+            f"Use a checkpoint of that form, such as {other}.",
+        )
+    what = f"is a {found!r} model, which" if found else "does not say its model_type in config.json, and"
     code = " Its own code (auto_map) is not run." if config.get("auto_map") else ""
-    raise MachineError(f"{name} {what}; supported families: {known}.{code}", hint)
+    raise MachineError(
+        f"{name} {what} none of the {len(FAMILIES)} families here runs.{code}", f"`vtc models` lists them. {hint}"
+    )
 
 
 def _has_class(model_type: object) -> bool:

@@ -70,6 +70,10 @@ def read_header(path: Path) -> dict[str, dict[str, Any]]:
         size = path.stat().st_size
         with path.open("rb") as file:
             start = file.read(8)
+            if start == b"version ":
+                raise MachineError(
+                    f"{path} is a pointer of Git LFS, not the weights.", "Fetch them: `git lfs pull` in the folder."
+                )
             if len(start) < 8:
                 raise MachineError(f"{path} is not a safetensors file ({size:,} bytes).", again)
             (length,) = struct.unpack("<Q", start)
