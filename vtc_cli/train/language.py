@@ -41,6 +41,8 @@ COURSES: tuple[tuple[float, dict[int, float]], ...] = (
     (1.0, {1: 0.11, 2: 0.14, 4: 0.23, 8: 0.25, 16: 0.18, 32: 0.07, 64: 0.02}),
 )
 ASKED = 60  # questions a film is asked at most
+WRAPPING = "Question: {question}\nAnswer in a few words."  # how a memory asks
+WRAPPED = 0.06  # share of the questions asked so
 CHOICE = "choice"  # what multiple choice is called in the log, whatever the skill
 KINDS = (*SKILLS, CHOICE)
 EASY = ("colour", "shape", "exists", "motion", "absent", "relevance")  # learnt first, and asked about in every film
@@ -148,7 +150,10 @@ def _exchanges(
         if question.options and rng.random() < LETTERED:
             chosen = with_options(question, rng)
             text, answer, kind = chosen.text, chosen.answer, KINDS.index(CHOICE)
-        item = exchange(tokenizer, text, answer, kind, missing, told.mentions(question.text))
+        elif question.skill not in dict(DENSE) and rng.random() < WRAPPED:
+            text = WRAPPING.format(question=text)
+        named = [(text.index(question.text) + at, labels) for at, labels in told.mentions(question.text)]
+        item = exchange(tokenizer, text, answer, kind, missing, named)
         room -= len(item)
         if found and room < 0:
             break

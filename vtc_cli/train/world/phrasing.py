@@ -114,6 +114,7 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "Is this needed to answer: {question}",
         "Can this answer the question: {question}",
         "Does this help with the question: {question}",
+        "Question: {question}\nDo these pictures help to answer it?",
         "Does this answer the question: {question}",
     ),
     "describe": (
