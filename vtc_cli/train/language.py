@@ -88,7 +88,7 @@ def language_batch(step: int, folder: str, steps: int, films: int = 32) -> Mappi
     units = _units(rng, step / steps)
     size = random_size(rng)
     gap = float(rng.choice([0.5, 1.0, 1.0, 1.0, 2.0])) if units <= 2 else 1.0
-    offset = float(rng.choice([0.0, np.exp(rng.uniform(0, np.log(4000)))]))
+    offset = float(rng.choice([0.0, np.exp(rng.uniform(0, np.log(4000)))], p=[0.7, 0.3]))  # most films are short
     skip = int(rng.choice([0, np.exp(rng.uniform(0, np.log(60000)))]))
     times = [(2 * index * gap, (2 * index + 1) * gap) for index in range(units)]
     tags = [(offset + first, offset + last) for first, last in times]
