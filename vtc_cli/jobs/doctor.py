@@ -41,6 +41,7 @@ def examine() -> list[Check]:
         ("libraries", _vision_libraries),
         ("methods", _plugins),
         ("models", _models),
+        ("memory", _memory),
         ("folders", _folders),
         ("settings", _settings),
     )
@@ -211,6 +212,13 @@ def _hub(cached: bool) -> Check:
             "models", "hub", "warning", f"{constants.ENDPOINT} not reachable ({_one_line(error)}); {where}", fix
         )
     return Check("models", "hub", "ok", f"{constants.ENDPOINT} answers; {where}")
+
+
+def _memory() -> Iterator[Check]:
+    from vtc_cli.memory.checking import findings
+
+    for item in findings():
+        yield Check("memory", item.name, item.state, item.found, item.fix)
 
 
 def _folders() -> Iterator[Check]:

@@ -212,6 +212,8 @@ def _explained(path: Path, error: sqlite3.Error) -> VtcError:
         return MachineError(f"{path} cannot be read or written ({words})", "check the disk")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return UsageError(f"the memory {path} is damaged ({words})", AGAIN)
+    if "fts5" in words:
+        return MachineError("this Python's SQLite has no full-text search (FTS5)", "`vtc doctor` says what to do")
     return VtcError(f"{path}: {words}", AGAIN)
 
 
