@@ -13,7 +13,7 @@ KEY := $(shell { cat pyproject.toml; echo "$(TORCH)"; pwd; } | cksum | cut -d' '
 HOUR := runs/hour.mp4
 STAMP := $(VENV)/.installed-$(KEY)
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench results clean
 
 demo: $(STAMP)
 	$(BIN)/vtc demo
@@ -39,6 +39,11 @@ bench: $(HOUR)
 	$(BIN)/vtc bench --blind --limit 300 --json > runs/tiny.json
 	mv runs/tiny.json benchmarks/results/tiny.json
 	$(BIN)/python -m benchmarks.hour $(HOUR) --model tiny
+
+# Every method at every size: about three hours on two slow cores. Stopped, it goes on. Writes docs/results.md.
+results: $(STAMP)
+	$(BIN)/python -m benchmarks.results
+	$(BIN)/python -m benchmarks.results --write
 
 $(HOUR): | $(STAMP)
 	mkdir -p $(@D)

@@ -1,0 +1,173 @@
+"""Every figure of docs/results.md: all methods at all sizes on the bundled model, and what the page is written from.
+
+    python -m benchmarks.results                      run what is missing; Ctrl-C or --minutes stop it, and it goes on
+    python -m benchmarks.results --estimate           one film of each part, and what the rest will take
+    python -m benchmarks.results --write              docs/results.md, its pictures, the tables of docs/methods
+
+Answers go to runs/results, one file per part and edition of the weights, as `vtc bench -o` writes them. A part's
+figures go to benchmarks/results when the run ends or is stopped; `--write` refuses parts that are not whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import plan, scaling
+from benchmarks.advice import TOLERANCE, UnsupportedError
+from benchmarks.condensed import SCHEMA, condense
+from benchmarks.figures import MissingResultError, Results
+from benchmarks.machine import provenance
+from benchmarks.running import Clock, Run
+from vtc_cli.errors import VtcError
+from vtc_cli.jobs.ledger import Ledger
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+RUNS = ROOT / "runs" / "results"
+MEASURED = "vtc.results.scaling/1"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", metavar="GROUP,...", help=f"of {', '.join(plan.GROUPS)}")
+    parser.add_argument("--limit", type=int, default=plan.QUESTIONS, metavar="N", help="questions per row")
+    parser.add_argument("--seed", type=int, default=plan.SEED, help="other films")
+    parser.add_argument("--minutes", type=float, help="stop after so many; the next run goes on")
+    parser.add_argument("--longest", type=float, default=scaling.MINUTES[-1], help="minutes of the longest film")
+    parser.add_argument("--estimate", action="store_true", help="one film of each part, and what the rest will take")
+    parser.add_argument("--write", action="store_true", help="write the page from benchmarks/results; nothing is run")
+    parser.add_argument("--tolerance", type=float, default=100 * TOLERANCE, help="points that advice may cost")
+    parser.add_argument("--model", default="tiny", help=argparse.SUPPRESS)
+    parser.add_argument("--runs", type=Path, default=RUNS, help="folder of the answers")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the figures")
+    parser.add_argument("--docs", type=Path, default=ROOT, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    try:
+        if options.write:
+            for path in write(options.results, options.docs, options.tolerance / 100):
+                print(path)
+            return 0
+        return run(options)
+    except (VtcError, MissingResultError, UnsupportedError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run what is missing. Returns 0 when all of it is there, 3 when time ran out."""
+    clock = Clock(options.minutes)
+    only = tuple(filter(None, (options.only or "").split(",")))
+    parts = plan.chosen(only, options.limit, options.seed)
+    folder = options.runs / f"{weights_of(options.model)}-{options.seed}"
+    done = True
+    for shared in (False, True):  # what is timed comes first, while little else is in memory
+        done &= _answer([Run(part, folder, options.model) for part in parts if part.shared == shared], options, clock)
+    if (not only or "scaling" in only) and not options.estimate:
+        done &= scale(options, folder, clock)
+    if not done:
+        print("not finished: the same command goes on with it", file=sys.stderr)
+    return 0 if done or options.estimate else 3
+
+
+def _answer(runs: Sequence[Run], options: argparse.Namespace, clock: Clock) -> bool:
+    """One film of each part, what the rest will take, then the rest. Whether all of them are done."""
+    try:
+        for one in runs:
+            one.film(clock)
+            _tell(one)
+        if runs:
+            left = sum(one.left or 0.0 for one in runs)
+            print(f"about {_minutes(left)} of processor time for the rest of these", file=sys.stderr)
+        for one in runs if not options.estimate else ():
+            while one.film(clock):
+                _tell(one)
+            _tell(one)
+    finally:
+        for one in runs:
+            if one.whole():
+                keep(options.results, {**condense(one), "done": one.done})
+            one.close()
+    return all(one.done for one in runs)
+
+
+def scale(options: argparse.Namespace, folder: Path, clock: Clock) -> bool:
+    """Measure the lengths that are missing. Whether all are there."""
+    wanted = scaling.wanted(options.longest)
+    with Ledger(folder / "scaling.jsonl") as ledger:
+        found = {(row["minutes"], tuple(row["methods"])): row for row in ledger.records}
+        for minutes, methods in wanted:
+            if (minutes, methods) in found or clock.over:
+                continue
+            print(f"scaling: {minutes:g} min, {'+'.join(methods) or 'none'}", file=sys.stderr)
+            row = {"schema": MEASURED, **scaling.measure(minutes, methods, options.model)}
+            ledger.append(row)
+            found[minutes, methods] = row
+    rows = [found[place] for place in wanted if place in found]
+    if rows:
+        first = rows[0]
+        told = {"schema": SCHEMA, "part": "scaling", "facts": {"seed": scaling.SEED}, "rows": rows}
+        told |= {name: first[name] for name in ("model", "machine", "versions")}
+        keep(
+            options.results, {**told, "planned": len(wanted), "questions": len(rows), "done": len(rows) == len(wanted)}
+        )
+    return len(rows) == len(wanted)
+
+
+def keep(folder: Path, result: Mapping[str, Any]) -> Path:
+    """Write a part's figures, with the date and the command."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{result['part']}.json"
+    told = {"date": datetime.now(UTC).date().isoformat(), "command": provenance()["command"]}
+    path.write_text(json.dumps({**result, **told}, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def write(folder: Path, root: Path = ROOT, tolerance: float = TOLERANCE) -> list[Path]:
+    """The page, its pictures, and the tables of docs/methods, from the figures of a folder. What was written.
+
+    Raises MissingResultError and UnsupportedError before anything is changed.
+    """
+    from benchmarks import pareto
+    from benchmarks.page import IMAGES, METHODS, PAGE, filled, page, sections
+
+    results = Results.read(folder)
+    text, found = page(results, tolerance), sections(results)
+    made = pareto.save(results, root / IMAGES)
+    (root / PAGE).parent.mkdir(parents=True, exist_ok=True)
+    (root / PAGE).write_text(text, encoding="utf-8")
+    made.append(root / PAGE)
+    for path in sorted((root / METHODS).glob("*.md")):
+        before = path.read_text(encoding="utf-8")
+        if (after := filled(before, found)) != before:
+            path.write_text(after, encoding="utf-8")
+            made.append(path)
+    return made
+
+
+def weights_of(model: str) -> str:
+    """What tells editions of the weights apart, as a name for a folder."""
+    from vtc_cli import load_model
+
+    revision = load_model(model).info.revision or "unknown"
+    return revision.rpartition(":")[2][:12]
+
+
+def _tell(one: Run) -> None:
+    answers, planned = len(one.lines), one.plan.answers
+    left = "" if one.left is None else f", about {_minutes(one.left)} of processor time left"
+    print(f"{one.part.name}: {answers:,} of {planned:,} answers{'' if one.done else left}", file=sys.stderr)
+
+
+def _minutes(amount: float) -> str:
+    return f"{amount:.0f} s" if amount < 120 else f"{amount / 60:.0f} min"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
