@@ -50,7 +50,7 @@ def test_every_key_can_be_written_in_every_layer(files):
     written = {
         "model": "tiny", "revision": "main", "device": "cpu", "dtype": "float32", "attention": "sdpa",
         "quantize": "int8", "adapter": "checkpoints/lora",
-        "device_map": "auto", "max_memory": "cuda:0=20GB,cpu=64GB",
+        "device_map": "auto", "max_memory": "cuda:0=20GB,cpu=64GB", "compile": "true",
         "trust_remote_code": "true", "method": "uniform:retain=1/4 window", "reader": "pyav", "fps": "2.5",
         "max_frames": "1_000", "start": "1:30", "end": "00:02:00.5",
         "at": "0:45", "subs": "a.srt", "pixels": "50176", "budget": "512MB", "chunk": "3",

@@ -27,7 +27,7 @@ from vtc_cli.video.frame import Clip, ClipInfo, Frame
 TAKEN = (
     *("fps", "max_frames", "pixels", "budget", "chunk", "system"),
     *("device", "dtype", "attention", "quantize", "adapter", "revision"),
-    *("device_map", "max_memory", "trust_remote_code"),
+    *("device_map", "max_memory", "compile", "trust_remote_code"),
 )
 IGNORED = ("batch_size", "max_batch_size")  # lmms-eval always gives them; one film is watched at a time
 LONGEST = 128  # tokens of an answer where a task does not say

@@ -13,7 +13,7 @@ from vtc_cli.cli.help import Command
 SUITE = "Questions"
 KEPT = (
     *("model", "revision", "device", "dtype", "attention", "quantize", "adapter"),
-    *("device_map", "max_memory", "trust_remote_code"),
+    *("device_map", "max_memory", "compile", "trust_remote_code"),
     *("fps", "max_frames", "pixels", "budget", "chunk", "max_new_tokens"),
 )
 
@@ -132,6 +132,7 @@ def bench(
     adapter: options.Adapter = None,
     device_map: options.DeviceMap = None,
     max_memory: options.MaxMemory = None,
+    compile: options.Compile = None,
     trust_remote_code: options.TrustRemoteCode = None,
     fps: options.Fps = None,
     max_frames: options.MaxFrames = None,

@@ -37,6 +37,7 @@ def chat(
     adapter: options.Adapter = None,
     device_map: options.DeviceMap = None,
     max_memory: options.MaxMemory = None,
+    compile: options.Compile = None,
     trust_remote_code: options.TrustRemoteCode = None,
     fps: options.Fps = None,
     max_frames: options.MaxFrames = None,

@@ -194,6 +194,7 @@ def check(
     adapter: options.Adapter = None,
     device_map: options.DeviceMap = None,
     max_memory: options.MaxMemory = None,
+    compile: options.Compile = None,
     trust_remote_code: options.TrustRemoteCode = None,
     json: Json = False,
 ) -> None:

@@ -66,6 +66,12 @@ MaxMemory = Annotated[
         help="Weights that each place may hold: `20GB`, or `cuda:0=20GB,cpu=64GB`.  [default: 9/10 of what is free]",
     ),
 ]
+Compile = Annotated[
+    bool | None,
+    typer.Option(
+        "--compile", rich_help_panel=MODEL, help="Compile the model's MLPs first: takes a while, then saves time."
+    ),
+]
 TrustRemoteCode = Annotated[
     bool | None,
     typer.Option("--trust-remote-code", rich_help_panel=MODEL, help="Run Python code that comes with the model."),

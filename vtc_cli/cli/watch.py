@@ -49,6 +49,7 @@ def watch(
     adapter: options.Adapter = None,
     device_map: options.DeviceMap = None,
     max_memory: options.MaxMemory = None,
+    compile: options.Compile = None,
     trust_remote_code: options.TrustRemoteCode = None,
     fps: options.Fps = None,
     end: options.End = None,

@@ -12,7 +12,7 @@ from vtc_cli.jobs.settings import Settings
 SKILLS = ("count", "colour", "motion")
 KEPT = (
     *("model", "revision", "device", "dtype", "attention", "quantize", "adapter"),
-    *("device_map", "max_memory", "trust_remote_code"),
+    *("device_map", "max_memory", "compile", "trust_remote_code"),
     *("method", "budget", "chunk"),
 )
 

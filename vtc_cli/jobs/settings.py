@@ -132,6 +132,7 @@ class Settings:
     adapter: str | None = _setting(None, _text, "LoRA adapter: folder or Hub id")
     device_map: str | None = _setting(None, _map, "auto: weights over all GPUs, memory and disk")
     max_memory: str | None = _setting(None, _places, "weights in each place: 20GB, or cuda:0=20GB,cpu=64GB")
+    compile: bool = _setting(False, parse_flag, "compile the MLPs of the model first")
     trust_remote_code: bool = _setting(False, parse_flag, "run code that comes with the model")
     method: tuple[str, ...] = _setting((), _methods, "compression methods, NAME[:key=value,...]")
     reader: str = _setting("auto", _text, "video reader: auto, pyav, decord, torchcodec, frames, opencv")

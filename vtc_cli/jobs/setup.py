@@ -117,6 +117,7 @@ def load_for(settings: Settings, name_reason: str) -> VideoLM:
         adapter=settings.adapter,
         device_map=settings.device_map,
         max_memory=settings.max_memory,
+        compile=settings.compile,
         name_reason=name_reason,
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vtc_cli.errors import MachineError
+from vtc_cli.models.compiled import compile_parts
 from vtc_cli.models.device import Placement
 from vtc_cli.models.library import library
 from vtc_cli.models.lora import fold
@@ -76,6 +77,9 @@ class Checkpoint:
             )
         elif placement.quantisation is None:  # else it is where it belongs, and cannot be moved
             model.to(placement.device)
+        if placement.compiled:
+            done = compile_parts(model, name)
+            placement = replace(placement, device_reason=f"{placement.device_reason}; {done}")
         return Checkpoint(model, tokenizer, preprocessor, prompt(tokenizer, folder), placement, name, revision)
 
     @property

@@ -27,6 +27,7 @@ class Placement:
 
     Reasons are one phrase each. name_reason: why this model. quantisation: as `pick_quantisation` gives it.
     lora: the adapter to fold in. spread: where weights may be besides, None where all are on the device.
+    compiled: whether parts of the model are compiled.
     """
 
     device: str
@@ -38,6 +39,7 @@ class Placement:
     quantisation: str | None = None
     lora: Lora | None = None
     spread: Spread | None = None
+    compiled: bool = False
 
 
 def pick_device(device: str = "auto") -> tuple[str, str]:

@@ -7,6 +7,7 @@ from typing import cast
 from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.models.auto import WORKING_BYTES, choose_here
 from vtc_cli.models.catalog import RECOMMENDED
+from vtc_cli.models.compiled import check_compilable
 from vtc_cli.models.contract import VideoLM
 from vtc_cli.models.device import (
     AS_ASKED,
@@ -37,6 +38,7 @@ def load_model(
     adapter: str | None = None,
     device_map: str | None = None,
     max_memory: str | None = None,
+    compile: bool = False,
     name_reason: str = AS_ASKED,
 ) -> VideoLM:
     """Load a video-language model.
@@ -50,6 +52,7 @@ def load_model(
     adapter: folder or hub id of a LoRA adapter, folded into the weights.
     device_map: `auto` spreads the decoder's layers over all GPUs, the machine's memory and the disk, in this order.
     max_memory: bytes of weights in each place, `20GB` or `cuda:0=20GB,cpu=64GB`; else nine tenths of what is free.
+    compile: the MLPs of tower and decoder, which takes a while now and saves time later.
     name_reason: why this model, one phrase for the record, where the caller chose it for the user.
 
     Raises UsageError for an unknown name, family or value; MachineError when the model is neither here nor reachable,
@@ -72,6 +75,8 @@ def load_model(
             "while they are loaded are on one device.",
             "Leave one out.",
         )
+    if compile:
+        check_compilable(place, small, spread is not None)
     if name == AUTO:
         if revision is not None:
             raise UsageError("--revision needs a model to belong to; auto chooses one.", "Name the model too.")
@@ -89,7 +94,7 @@ def load_model(
         .load_adapter()
         .load(
             source.folder,
-            Placement(place, place_reason, kind, kind_reason, kernel, name_reason, small, lora, spread),
+            Placement(place, place_reason, kind, kind_reason, kernel, name_reason, small, lora, spread, compile),
             name=source.name,
             revision=source.revision,
             trust_remote_code=trust_remote_code,
