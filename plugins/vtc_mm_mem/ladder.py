@@ -28,6 +28,10 @@ STAGES = ("S0", "S1", "S2", "S3")
 JUDGED = 4
 """Candidates of a stage that are looked at one by one."""
 
+SHARE = {"S0": 0.25, "S1": 0.25}
+"""Of all visual tokens, that a stage may take at the most while there is a deeper one: a small budget that a glance
+used up would leave the memory unread."""
+
 WORSE = 0.2
 """Nats by which the last stage may be less sure than the best one and still be the answer."""
 
@@ -38,9 +42,11 @@ YES_OR_NO = {"yes": "", "no": ""}
 
 @dataclass(frozen=True)
 class Search:
-    """How far down to go. last: the deepest stage. gate: nats. text: tokens of evidence in words."""
+    """How far down to go. last: the deepest stage. without: one that is left out, `none` for none. gate: nats. text:
+    tokens of evidence in words."""
 
     last: str = "S3"
+    without: str = "none"
     gate: float = GATE
     text: int = 2048
     both_orders: bool = True
@@ -62,6 +68,9 @@ class Ladder:
         self._evidence: list[Evidence] = []
         self._steps: list[Step] = []
         self._looks: list[tuple[Look, str]] = []
+        stages = [stage for stage in STAGES[: STAGES.index(how.last) + 1] if stage != how.without]
+        self._last = stages[-1]
+        self._short = False
 
     def run(self) -> Recollection:
         """The answer, and how it came about."""
@@ -74,6 +83,8 @@ class Ladder:
         }
         stopped = "bottom"
         for stage in STAGES[: STAGES.index(self._how.last) + 1]:
+            if stage == self._how.without:
+                continue
             if (why := self._spent.exhausted()) is not None:
                 stopped = why
                 break
@@ -88,20 +99,24 @@ class Ladder:
             raise UsageError(
                 "nothing is known of this moment: no frame had been watched", "ask about a later one with --at"
             )
-        return self._answer(stopped)
+        return self._answer("tokens" if self._short and stopped == "bottom" else stopped)
 
     def _step(self, stage: str, gather: Callable[[], Evidence]) -> Step | None:
         before = (self._spent.calls, self._spent.visual_tokens)
         glance = self._inquiry.glance if stage == "S0" else None
         evidence = gather() if glance is None else Evidence((), (), (), note="from the cache of watching")
-        evidence = trimmed(evidence, self._spent.frames(len(evidence.frames)))
+        room = self._room(evidence.frames, 1.0 if stage == self._last else SHARE.get(stage, 1.0))
+        if evidence.frames and not room:
+            self._short = True
+            return None
+        evidence = trimmed(evidence, room)
         self._evidence.append(evidence)
         text = words_of(self._evidence, self._how.text, self._using.narrator.count)
         look = self._look(evidence.frames, evidence.detail) if glance is None else glance
         if look is None:
             return None
         if glance is not None:
-            self._spent.looked(0, 0)
+            self._spent.looked(0)
         if self._candidates.asks_when:
             self._candidates.times(self._found.hits, self._found.when.order)
         if not self._candidates.asks_when or not self._candidates.proposed:
@@ -120,6 +135,11 @@ class Ladder:
             note=evidence.note,
         )
 
+    def _room(self, frames: Sequence[Frame], share: float) -> int:
+        """How many of the frames may be looked at within the limit, and this share of it."""
+        each = self._using.narrator.tokens_of(frames[0]) if frames else 0
+        return self._spent.frames(len(frames), each, share)
+
     def _look(self, frames: Sequence[Frame], detail: bool) -> Look | None:
         if not frames:
             return None
@@ -127,7 +147,7 @@ class Ladder:
         longest = " ".join([question, *(self._inquiry.choices or {}).values()])
         room = self._how.text + 2 * narrator.count(longest) + 8 * PROPOSAL_TOKENS
         look = narrator.look(at_one_size(frames), room=room, detail=detail)
-        self._spent.looked(len(frames), look.visual_tokens)
+        self._spent.looked(look.visual_tokens)
         return look
 
     def _clips(self) -> Sequence[ClipRow]:
@@ -150,7 +170,10 @@ class Ladder:
             if self._spent.calls + 1 >= self._how.limits.calls or self._spent.exhausted() is not None:
                 break
             shown = frames(item)
-            look = self._look(shown[: max(1, self._spent.frames(len(shown)))], detail=False)
+            few = shown[: self._room(shown, SHARE["S1"] / JUDGED)]
+            if shown and not few:
+                break
+            look = self._look(few, detail=False)
             scores.append(-1.0 if look is None else posterior([look.weigh(prompt, YES_OR_NO)]).shares["yes"])
         judged = sorted(range(len(scores)), key=lambda place: (-scores[place], place))
         order = [*judged, *(place for place in range(len(items)) if place not in judged)]

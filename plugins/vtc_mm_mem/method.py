@@ -47,6 +47,7 @@ class MMMem(VideoMemory):
     tokens: length limit of a description.
     pictures: keep key frames as JPEG; without them every look decodes the video.
     last: deepest stage of a search: S0 glance, S1 concepts, S2 events, S3 the video itself.
+    without: a stage that is left out, to see what it is worth.
     gate: entropy of the answers, in nats, at which a search is sure; 0.5 is four fifths against one.
     calls: looks at pictures per question.
     visual_tokens: of all looks of a question together.
@@ -65,6 +66,7 @@ class MMMem(VideoMemory):
     tokens: int = 256
     pictures: bool = True
     last: Literal["S0", "S1", "S2", "S3"] = "S3"
+    without: Literal["none", "S0", "S1", "S2", "S3"] = "none"
     gate: float = 0.5
     calls: int = 12
     visual_tokens: int = 16_384
@@ -87,6 +89,8 @@ class MMMem(VideoMemory):
         for name in ("tokens", "calls", "visual_tokens", "text"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.last == self.without == "S0":
+            raise ValueError("last=S0 and without=S0 leave no stage")
         if self.gate < 0 or self.seconds < 0:
             raise ValueError("gate and seconds cannot be negative")
 
@@ -148,4 +152,5 @@ class MMMem(VideoMemory):
     def recall(self, inquiry: Inquiry, using: Recall) -> Recollection:
         """See `VideoMemory.recall`."""
         limits = Limits(self.calls, self.visual_tokens, self.seconds)
-        return Ladder(inquiry, using, Search(self.last, self.gate, self.text, self.both_orders, limits)).run()
+        how = Search(self.last, self.without, self.gate, self.text, self.both_orders, limits)
+        return Ladder(inquiry, using, how).run()

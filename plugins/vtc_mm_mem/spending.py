@@ -27,7 +27,6 @@ class Spending:
     tokens: int = 0
     now: Callable[[], float] = time.monotonic
     _began: float = field(default=0.0)
-    _per_frame: float = 0.0
 
     def __post_init__(self) -> None:
         self._began = self.now()
@@ -36,21 +35,23 @@ class Spending:
         """Which limit allows no further look; None while there is room."""
         if self.calls >= self.limits.calls:
             return "calls"
-        if self.visual_tokens + self._per_frame > self.limits.visual_tokens:
+        if self.visual_tokens >= self.limits.visual_tokens:
             return "tokens"
         if self.limits.seconds and self.now() - self._began >= self.limits.seconds:
             return "seconds"
         return None
 
-    def frames(self, wanted: int) -> int:
-        """How many of `wanted` frames the visual tokens left allow, at the size of the frames looked at so far."""
-        if not self._per_frame:
-            return wanted
-        return min(wanted, int((self.limits.visual_tokens - self.visual_tokens) // self._per_frame))
+    def frames(self, wanted: int, each: int, share: float = 1.0) -> int:
+        """How many of `wanted` frames may be looked at.
 
-    def looked(self, frames: int, visual_tokens: int) -> None:
-        """A look has been taken. frames: 0 for one that cost no new pictures."""
+        each: visual tokens of one, at the most. share: of the whole limit, for a look that must leave room for others.
+        The very first look may be at one frame, whatever it costs: without any there is no answer.
+        """
+        left = min(self.limits.visual_tokens - self.visual_tokens, share * self.limits.visual_tokens)
+        allowed = int(left // max(1, each))
+        return min(wanted, max(1, allowed) if not self.calls else allowed)
+
+    def looked(self, visual_tokens: int) -> None:
+        """A look has been taken. visual_tokens: 0 for one that cost no new pictures."""
         self.calls += 1
-        if frames:
-            self.visual_tokens += visual_tokens
-            self._per_frame = visual_tokens / frames
+        self.visual_tokens += visual_tokens

@@ -88,6 +88,9 @@ class Narration:
         self.looked.append((tuple(frame.time for frame in frames), detail))
         return Looking(self, list(frames), 4 * len(frames))
 
+    def tokens_of(self, frame: Frame) -> int:
+        return 4
+
     def embed(self, text: str) -> np.ndarray | None:
         vector = np.zeros(64, np.float32)
         for word in re.findall(r"\w+", text.lower()):

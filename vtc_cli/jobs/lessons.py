@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vtc_cli.models.contract import VideoLM
     from vtc_cli.train.world import Film
 
-SKILLS = ("recall", "order", "exists", "count")
+SKILLS = ("recall", "order", "exists")
 """Of the procedural world: what can be asked with options about a film of a minute or more."""
 
 SHORTEST = 60.0

@@ -95,6 +95,10 @@ class Narrator(Protocol):
         detail: at the model's own resolution, with no visual token pruned."""
         ...
 
+    def tokens_of(self, frame: Frame) -> int:
+        """Visual tokens of a frame that is looked at, at the most: where none is pruned."""
+        ...
+
     def embed(self, text: str) -> np.ndarray | None:
         """A vector [d] for comparing texts; None where there is none."""
         ...

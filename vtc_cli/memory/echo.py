@@ -36,6 +36,9 @@ class EchoingNarrator:
             digest.update(frame.image.contiguous().cpu().numpy().tobytes())
         return EchoingLook(self, list(frames), room, detail, (digest.hexdigest(), detail))
 
+    def tokens_of(self, frame: Frame) -> int:
+        return self.narrator.tokens_of(frame)
+
     def embed(self, text: str) -> np.ndarray | None:
         return self.once(("embed", text), lambda: self.narrator.embed(text))
 

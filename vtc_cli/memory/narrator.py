@@ -13,7 +13,7 @@ from vtc_cli.errors import UsageError
 from vtc_cli.memory.contract import Written
 from vtc_cli.memory.posteriors import Weighed
 from vtc_cli.methods.stages import TokenPruner
-from vtc_cli.models.contract import Cursor, VideoLM
+from vtc_cli.models.contract import Cursor, Geometry, VideoLM
 from vtc_cli.video.frame import Frame
 
 CHUNK = 8
@@ -44,12 +44,11 @@ class ModelNarrator:
         if not frames:
             raise UsageError("there is nothing to look at: no frame is known of this moment")
         per_unit = self.model.info.frames_per_unit
-        size = (frames[0].image.shape[-1], frames[0].image.shape[-2])
         session = Session(
             self.model,
             pruner=None if detail else self._pruner,
             cache=None,
-            geometry=self.model.geometry(size, None if detail else self._pixels),
+            geometry=self._geometry(frames[0], detail),
             system=self._system,
             chunk=min(CHUNK, len(frames)),
             units=len(frames),
@@ -59,6 +58,14 @@ class ModelNarrator:
         # A unit of two frames would fuse two moments into one picture: each is shown for the length of a unit.
         session.watch(frame for frame in frames for _ in range(per_unit))
         return SessionLook(session)
+
+    def tokens_of(self, frame: Frame) -> int:
+        """See `Narrator.tokens_of`: of the larger of a plain and a detailed look."""
+        return max(self._geometry(frame, detail).tokens for detail in (False, True))
+
+    def _geometry(self, frame: Frame, detail: bool) -> Geometry:
+        size = (frame.image.shape[-1], frame.image.shape[-2])
+        return self.model.geometry(size, None if detail else self._pixels)
 
     def embed(self, text: str) -> np.ndarray | None:
         """The mean of the input embeddings of the words [d]; None for a text without tokens."""
