@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from vtc_cli.bench.rows import Row, rows_of
 from vtc_cli.bench.runner import Plan
 from vtc_cli.bench.suites.tiny import TinySuite, Wanted
 from vtc_cli.errors import UsageError
 from vtc_cli.jobs.settings import Settings
-from vtc_cli.methods.registry import available
+from vtc_cli.methods.registry import Listing, available
 
 OURS = "vtc-cli"  # methods of other packages that happen to be installed are not part of the page
 QUESTIONS = 1000  # of each row that does not look at the question, unless told otherwise
@@ -91,19 +92,19 @@ def rows_of_caches(by_question: bool) -> tuple[Row, ...]:
 def together() -> Iterator[str]:
     """Pruner and cache at once, for the same bytes as the cache alone."""
     for pruner in ("hiprune:retain=1/3", "uniform:retain=1/3"):
-        for cache in ("infinipot-v", "uniform-cache", "window"):
-            yield f"{pruner}+{cache}"
+        for policy in ("infinipot-v", "uniform-cache", "window"):
+            yield f"{pruner}+{policy}"
     yield "hiprune:retain=1/9+infinipot-v"
 
 
 def names_of(stage: str) -> list[str]:
     """The methods of a stage that come with this package, by name."""
-    return [item.name for item in available() if item.distribution == OURS and item.glance().stage == stage]
+    return [name for name, item in _ours().items() if item.glance().stage == stage]
 
 
 def looks_at_question(name: str) -> bool:
     """Whether a method has to know the question before the film is watched."""
-    return _find(name).load().by_question()
+    return _ours()[name].load().by_question()
 
 
 def chosen(only: Sequence[str] = (), questions: int = QUESTIONS, seed: int = SEED) -> tuple[Part, ...]:
@@ -114,8 +115,9 @@ def chosen(only: Sequence[str] = (), questions: int = QUESTIONS, seed: int = SEE
 
 
 def _has(name: str, option: str) -> bool:
-    return option in getattr(_find(name).load(), "__dataclass_fields__", {})
+    return option in getattr(_ours()[name].load(), "__dataclass_fields__", {})
 
 
-def _find(name: str):  # type: ignore[no-untyped-def]
-    return next(item for item in available() if item.name == name and item.distribution == OURS)
+@cache
+def _ours() -> dict[str, Listing]:
+    return {item.name: item for item in available() if item.distribution == OURS}

@@ -254,3 +254,43 @@ def test_the_frontier_is_what_no_other_run_beats_in_both(tmp_path, compared_file
 )
 def test_runs_of_one_method_are_one_line(name, family):
     assert family_of(name) == family
+
+
+def test_a_suites_own_figures_are_worked_out_from_the_lines(tmp_path):
+    records = compared(("none", "uniform:retain=1/2"))
+    records[0]["facts"] |= {"suite": "mvbench"}
+    for line in records[1:]:
+        line |= {"group": None, "points": None}
+    page = page_of(tmp_path, write(tmp_path / "runs.jsonl", records))
+    assert "By the suite's own rule" in page.text
+    right = {
+        name: [line["right"] for line in records[1:] if line["row"] == name] for name in ("none", records[-1]["row"])
+    }
+    shown = next(rows for head, *rows in page.tables if "mean of skills" in head)
+    assert [row[-1] for row in shown] == [f"{sum(found) / len(found):.1%}" for found in right.values()]
+    records[0]["facts"] |= {"suite": "videomme"}
+    assert "own rule" not in page_of(tmp_path, write(tmp_path / "plain.jsonl", records)).text
+
+
+def test_moments_that_left_the_cache_stand_apart(tmp_path):
+    records = compared(("none", "uniform:retain=1/2"))
+    for line in records[1:]:
+        line["evidence_entries"] = 12.0 if line["row"] == "none" or line["skill"] == "a" else 0.5
+    page = page_of(tmp_path, write(tmp_path / "runs.jsonl", records))
+    shown = next(rows for head, *rows in page.tables if "entries left" in head)
+    assert [[row[2], row[5], row[8]] for row in shown] == [["6", "0", "12.0"], ["3", "3", "6.2"]]
+    for line in records[1:]:
+        line["evidence_entries"] = 12.0
+    assert "Moments still in the cache" not in page_of(tmp_path, write(tmp_path / "kept.jsonl", records)).text
+
+
+def test_answers_from_a_memory_are_told_by_the_stage_that_found_them(tmp_path):
+    told = [
+        {"stage": "gist", "supported": True, "calls": 0, "visual_tokens": 0, "decoded": 0},
+        {"stage": "look", "supported": True, "calls": 3, "visual_tokens": 900, "decoded": 8},
+        {"stage": "look", "supported": False, "calls": 3, "visual_tokens": 900, "decoded": 8},
+    ]
+    records = [{**answer(question=f"{number}?"), "recall": recall} for number, recall in enumerate(told)]
+    page = page_of(tmp_path, write(tmp_path / "asked.jsonl", records))
+    shown = next(rows for head, *rows in page.tables if "found at" in head)
+    assert [row[2:] for row in shown] == [["3", "look 2, gist 1", "66.7%", "2.0", "600", "5.3"]]

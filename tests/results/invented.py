@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from benchmarks.condensed import AGES, REFERENCES, SCHEMA, place_of
-from benchmarks.plan import CACHES, SHARES, parts
+from benchmarks.plan import CACHES, SHARES, Part, parts
 from vtc_cli.bench.statistics import wilson
 
 N = 1000
@@ -53,7 +54,7 @@ def costs(size: str | None, by_question: bool, bytes_peak: int) -> dict[str, Any
 
 def part(name: str, right: Mapping[str, int] | None = None, **changes: Any) -> dict[str, Any]:
     """A part as `condense` leaves it. right: of some rows, instead of the invented figures."""
-    wanted = next(one for one in parts() if one.name == name)
+    wanted = _parts()[name]
     got = {row.name: (right or {}).get(row.name, right_of(row.name)) for row in wanted.rows}
     places = {row: place_of(row) for row in got}
     rows = []
@@ -66,7 +67,7 @@ def part(name: str, right: Mapping[str, int] | None = None, **changes: Any) -> d
             if other != row.name and its in REFERENCES and (size is None or at in (size, None))
         }  # fmt: skip
         asks = any(method.split(":")[0] in ("hiprune++", "cdpruner", "snapkv") for method in row.methods)
-        share = size if family not in ("fastv",) else None
+        share = {"fastv": None, "recent": "1/40"}.get(family, size)
         rows.append({
             "name": row.name, "methods": list(row.methods), "share": row.share, "blind": row.blind, "error": None,
             "costs": costs(share, asks, 80_000_000), "family": family, "size": size,
@@ -96,9 +97,13 @@ def scaling() -> dict[str, Any]:
 
 def every_part(**instead: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """All parts by name. instead: some of them, with `_` for `-`."""
-    names = [one.name for one in parts()]
-    found = {name: part(name) for name in names} | {"scaling": scaling()}
+    found = {name: part(name) for name in _parts()} | {"scaling": scaling()}
     return found | {name.replace("_", "-"): value for name, value in instead.items()}
+
+
+@cache
+def _parts() -> dict[str, Part]:
+    return {one.name: one for one in parts()}
 
 
 def write(folder: Path, found: Mapping[str, Mapping[str, Any]]) -> Path:

@@ -69,6 +69,15 @@ def entries_about(held: Sequence[Held], about: tuple[float, float]) -> float:
     return sum(unit.entries for unit in held if start <= unit.start < end or start <= unit.end < end)
 
 
+def still_held(entries: float) -> bool:
+    """Whether so many entries of a moment are something of it: at least one, the mean over layers and key heads.
+
+    A cache that chooses in each head for itself seldom loses a moment everywhere; a last entry in a single head of a
+    single layer shows nothing.
+    """
+    return entries >= 1
+
+
 def known(records: Sequence[Line], wanted: Line, path: str) -> dict[str, Line]:
     """The lines of an earlier run, by key.
 

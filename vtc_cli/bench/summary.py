@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vtc_cli.bench.costs import costs
-from vtc_cli.bench.lines import Line
+from vtc_cli.bench.lines import Line, still_held
 from vtc_cli.bench.rows import NONE, Row
 from vtc_cli.bench.statistics import best_number, mcnemar, paired_interval, wilson
 from vtc_cli.errors import VtcError
@@ -131,12 +131,12 @@ def _row(
 
 
 def _evidence(lines: Sequence[Line], base: Mapping[Question, Line] | None) -> dict[str, Any] | None:
-    """Questions about a moment, apart: those whose moment still had entries in the cache, and those whose had none."""
+    """Questions about a moment, apart: those of which the cache still held something, and those of which it did not."""
     placed = [line for line in lines if line["evidence_entries"] is not None]
     if not placed:
         return None
-    kept = [line for line in placed if line["evidence_entries"] > 0]
-    gone = [line for line in placed if not line["evidence_entries"] > 0]
+    kept = [line for line in placed if still_held(line["evidence_entries"])]
+    gone = [line for line in placed if not still_held(line["evidence_entries"])]
     return {
         "kept": score(kept, base),
         "gone": score(gone, base),

@@ -39,8 +39,8 @@ def views(summary: Summary, width: int) -> Iterator[RenderableType]:
     if any(row["official"] for row in summary["rows"]):
         yield f"\nas {summary['facts']['suite']} scores itself"
         yield _official(summary)
-    if any(_moments(row) for row in summary["rows"]):
-        yield "\nquestions whose moment still had entries in the cache (kept), and whose had none (gone)"
+    if any(found["gone"] for row in summary["rows"] for found in _moments(row).values()):
+        yield "\nquestions of whose moment the cache still held an entry (kept), and of whose it did not (gone)"
         yield _evidence(summary)
     yield from _footnotes(summary)
 
@@ -137,7 +137,7 @@ def _evidence(summary: Summary) -> Table:
     table = _table()
     table.add_column("", justify="right", style="dim")
     table.add_column("skill")
-    for name in ("kept", "right", "95 %", "gone", "right", "95 %"):
+    for name in ("kept", "right", "95 %", "gone", "right", "95 %", "left"):
         table.add_column(name, justify="right")
     for number, row in enumerate(summary["rows"], 1):
         for skill, found in _moments(row).items():
@@ -146,13 +146,13 @@ def _evidence(summary: Summary) -> Table:
                 cells += ["0", "", ""] if part is None else [
                     count(part["n"]), percent(part["accuracy"]), _interval(part["low"], part["high"])
                 ]  # fmt: skip
-            table.add_row(str(number), skill, *cells)
+            table.add_row(str(number), skill, *cells, f"{found['entries']:.1f}")
     return table
 
 
 def _moments(row: dict[str, Any]) -> dict[str, Any]:
-    """Skills of a row with questions whose moment had left the cache."""
-    return {skill: found for skill, found in row["evidence"].items() if found and found["gone"]}
+    """Skills of a row that have questions about a moment."""
+    return {skill: found for skill, found in row["evidence"].items() if found}
 
 
 def _footnotes(summary: Summary) -> Iterator[str]:

@@ -87,9 +87,11 @@ class Chosen:
 def available() -> list[Listing]:
     """Every method offered by an installed distribution and admitted by `VTC_PLUGINS`, by name."""
     found: dict[tuple[str, str], Listing] = {}
+    told: dict[int, tuple[str, str]] = {}  # a distribution reads its metadata again each time it is asked
     for point in entry_points(group=GROUP):
-        distribution = point.dist.name if point.dist else "unknown"
-        version = point.dist.version if point.dist else "0"
+        if id(point.dist) not in told:
+            told[id(point.dist)] = (point.dist.name, point.dist.version) if point.dist else ("unknown", "0")
+        distribution, version = told[id(point.dist)]
         found.setdefault((point.name, _plain(distribution)), Listing(point.name, distribution, version, point.value))
     admitted = [listing for listing in found.values() if _admitted(listing)]
     offered: dict[str, list[str]] = {}

@@ -21,6 +21,7 @@ def published_suite(name: str, place: Place, skills: Sequence[str] | None, seed:
     from vtc_cli.bench.published.catalog import PUBLISHED
     from vtc_cli.bench.published.folder import Folder
     from vtc_cli.bench.published.hub import fetch
+    from vtc_cli.bench.published.rules import RULES
     from vtc_cli.bench.table_suite import TableSuite
 
     root = place.root if place.root is not None else fetch(name, place.repo, place.download)
@@ -31,5 +32,5 @@ def published_suite(name: str, place: Place, skills: Sequence[str] | None, seed:
     if not loaded.items:
         raise UsageError(f"{root} holds no questions of {PUBLISHED[name].title}", "was it fetched whole?")
     return TableSuite(
-        name, loaded.items, loaded.open, skills=skills, seed=seed, rule=loaded.rule, facts={"split": loaded.split}
+        name, loaded.items, loaded.open, skills=skills, seed=seed, rule=RULES.get(name), facts={"split": loaded.split}
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from vtc_cli.bench.published.tables import Row
 from vtc_cli.bench.scoring.expected import Check, option
-from vtc_cli.bench.table_suite import Item, Official, Open
+from vtc_cli.bench.table_suite import Item, Open
 from vtc_cli.errors import UsageError
 from vtc_cli.jobs.questions import Question, check_text
 from vtc_cli.video import parse_time
@@ -26,7 +26,6 @@ class Loaded:
     items: Sequence[Item]
     open: Open
     split: str
-    rule: Official | None = None
 
 
 def choice(

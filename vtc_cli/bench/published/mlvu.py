@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from vtc_cli.bench.published.asking import Loaded, choice
 from vtc_cli.bench.published.folder import Folder
+from vtc_cli.bench.published.rules import MLVU_SKILLS
 from vtc_cli.bench.published.tables import read_json
-from vtc_cli.bench.scoring.official import groups_of_skills
 from vtc_cli.errors import UsageError
 
-TASKS = ("1_plotQA", "2_needle", "3_ego", "4_count", "5_order", "6_anomaly_reco", "7_topic_reasoning")
-SKILLS = tuple(task.partition("_")[2] for task in TASKS)
+TASKS = {f"{number}_{skill}": skill for number, skill in enumerate(MLVU_SKILLS, 1)}  # file -> skill
 
 
 def load(folder: Folder) -> Loaded:
     """Skills are the tasks; the official M-Avg is their mean."""
     items = []
-    for task, skill in zip(TASKS, SKILLS, strict=True):
+    for task, skill in TASKS.items():
         for number, row in enumerate(read_json(folder.file(f"json/{task}.json"))):
             options, answer = row["candidates"], row["answer"]
             if answer not in options:
@@ -28,4 +27,4 @@ def load(folder: Folder) -> Loaded:
             items.append(
                 choice(row, f"{task}/{row['video']}", row["question"], options, place, skill, f"{task}-{number}")
             )
-    return Loaded(items, folder.open, "dev, multiple choice", groups_of_skills({"m_avg": SKILLS}))
+    return Loaded(items, folder.open, "dev, multiple choice")

@@ -17,7 +17,6 @@ from vtc_cli.bench.published.asking import Loaded, choice
 from vtc_cli.bench.published.folder import Folder
 from vtc_cli.bench.published.pictures import Pictures
 from vtc_cli.bench.published.tables import Row, read_csv, read_parquet
-from vtc_cli.bench.scoring.official import circular
 from vtc_cli.bench.still import still
 from vtc_cli.bench.table_suite import Item
 from vtc_cli.errors import UsageError, VideoError
@@ -35,12 +34,12 @@ def load(folder: Folder) -> Loaded:
         for row in read_parquet(folder.files("en/dev-*.parquet", "dev-*.parquet")):
             pictures.add(str(row["index"]), row)
             items += _shifts(row)
-        return Loaded(items, pictures.open, "dev, English", circular)
+        return Loaded(items, pictures.open, "dev, English")
     encoded: dict[str, str] = {}
     for row in read_csv(folder.file("MMBench_DEV_EN_V11.tsv", "MMBench_DEV_EN.tsv")):
         encoded[row["index"]] = row["image"]
         items += _shifts(row)
-    return Loaded(items, partial(_open, encoded), "dev, English", circular)
+    return Loaded(items, partial(_open, encoded), "dev, English")
 
 
 def _shifts(row: Row) -> Iterator[Item]:

@@ -11,7 +11,6 @@ from functools import partial
 from vtc_cli.bench.published.asking import Loaded, choice
 from vtc_cli.bench.published.folder import Folder
 from vtc_cli.bench.published.tables import Row, read_json
-from vtc_cli.bench.scoring.official import mean_of_skills
 from vtc_cli.bench.table_suite import Item
 from vtc_cli.errors import UsageError
 from vtc_cli.video import open_clip
@@ -62,7 +61,7 @@ def load(folder: Folder) -> Loaded:
         if task in there
         for number, row in enumerate(read_json(there[task]))
     ]
-    return Loaded(items, partial(_open, folder, cut), "test", mean_of_skills)
+    return Loaded(items, partial(_open, folder, cut), "test")
 
 
 def _item(task: str, number: int, row: Row, cut: bool) -> Item:

@@ -12,25 +12,21 @@ from functools import partial
 
 from vtc_cli.bench.published.asking import Loaded, choice, open_question, seconds
 from vtc_cli.bench.published.folder import Folder
+from vtc_cli.bench.published.rules import OVOBENCH_GROUPS
 from vtc_cli.bench.published.tables import Row, read_json, rows
 from vtc_cli.bench.scoring.numbers import within
-from vtc_cli.bench.scoring.official import groups_of_skills
 from vtc_cli.bench.scoring.words import says
 from vtc_cli.bench.table_suite import Item
 from vtc_cli.errors import UsageError
 
-GROUPS = {
-    "backward": ("EPM", "ASI", "HLD"),
-    "realtime": ("OCR", "ACR", "ATR", "STU", "FPD", "OJR"),
-    "forward": ("REC", "SSR", "CRR"),
-}
+GROUPS = OVOBENCH_GROUPS
 
 
 def load(folder: Folder) -> Loaded:
     """Skills are the tasks; the official figure is the mean of three means."""
     path = folder.file("ovo_bench_new.json", "ovo_bench.json")
     items = [item for row in read_json(path) for item in _items(row)]
-    return Loaded(items, folder.open, "all moments", groups_of_skills(GROUPS))
+    return Loaded(items, folder.open, "all moments")
 
 
 def _items(row: Row) -> Iterator[Item]:

@@ -12,7 +12,6 @@ from vtc_cli.bench.published.asking import BRIEFLY, Loaded, open_question
 from vtc_cli.bench.published.folder import Folder
 from vtc_cli.bench.published.pictures import Pictures
 from vtc_cli.bench.published.tables import Row, read_json, read_parquet
-from vtc_cli.bench.scoring.official import yes_no
 from vtc_cli.bench.scoring.words import yes_or_no
 from vtc_cli.bench.table_suite import Item
 from vtc_cli.errors import UsageError
@@ -25,13 +24,13 @@ def load(folder: Folder) -> Loaded:
         for row in read_parquet(folder.files("data/test-*.parquet", "Full/*.parquet")):
             pictures.add(row["image_source"], row)
             items.append(_item(row, row["image_source"], row["question"], row["answer"], row["category"]))
-        return Loaded(items, pictures.open, "test", yes_no)
+        return Loaded(items, pictures.open, "test")
     items = [
         _item(row, row["image"], row["text"], row["label"], path.stem.rpartition("_")[2])
         for path in folder.files("coco_pope_*.json")
         for row in read_json(path)
     ]
-    return Loaded(items, folder.picture, "test", yes_no)
+    return Loaded(items, folder.picture, "test")
 
 
 def _item(row: Row, picture: str, text: str, answer: str, category: str) -> Item:

@@ -14,7 +14,6 @@ from vtc_cli.bench.published.asking import BRIEFLY, Loaded, open_question
 from vtc_cli.bench.published.folder import Folder
 from vtc_cli.bench.published.pictures import Pictures
 from vtc_cli.bench.published.tables import Row, listed, read_json, read_parquet, rows
-from vtc_cli.bench.scoring.official import points
 from vtc_cli.bench.scoring.vqa import vqa_accuracy
 from vtc_cli.bench.table_suite import Item
 
@@ -28,10 +27,10 @@ def load(folder: Folder) -> Loaded:
         for row in read_parquet(folder.files("validation-*.parquet")):
             pictures.add(row["image_id"], row)
             items.append(_item(row))
-        return Loaded(items, pictures.open, "validation", points)
+        return Loaded(items, pictures.open, "validation")
     path = folder.file("TextVQA_0.5.1_val.json")
     items = [_item(row) for row in rows(read_json(path)[0]["data"], path)]
-    return Loaded(items, folder.picture, "validation", points)
+    return Loaded(items, folder.picture, "validation")
 
 
 def _item(row: Row) -> Item:

@@ -10,7 +10,6 @@ from pathlib import PurePosixPath
 from vtc_cli.bench.published.asking import Loaded, choice
 from vtc_cli.bench.published.folder import Folder
 from vtc_cli.bench.published.tables import read_json
-from vtc_cli.bench.scoring.official import all_tries
 from vtc_cli.errors import UsageError
 
 
@@ -26,4 +25,4 @@ def load(folder: Folder) -> Loaded:
         items.append(
             choice(row, film, row["question"], options, place, skill, name, group=f"{skill} {row['question']}")
         )
-    return Loaded(items, folder.open, "main, four tries", all_tries)
+    return Loaded(items, folder.open, "main, four tries")

@@ -15,6 +15,7 @@ from vtc_cli.report.page.evidence import Album, Looked
 from vtc_cli.report.page.plates import memory_plates, time_plate, token_plate, trade_plates
 from vtc_cli.report.page.reading import Comparison, Record, Source
 from vtc_cli.report.page.runs import Run
+from vtc_cli.report.page.scores import from_memory, moments, own_figures
 from vtc_cli.report.page.tables import by_skill, glance, moment, questions
 from vtc_cli.report.units import count
 
@@ -50,9 +51,16 @@ def render(sources: Sequence[Source], runs: Sequence[Run], album: Album, command
         style=_file("style.css").strip(),
         script=_file("sort.js").strip(),
         glance=glance(runs),
+        recalled=from_memory(runs),
         settings=settings_of(runs),
         trades=[
-            {"title": _comparison(part), "figures": trade_plates(runs, number), **by_skill(runs, number)}
+            {
+                "title": _comparison(part),
+                "figures": trade_plates(runs, number),
+                "own": own_figures(runs, number, part.facts),
+                "moments": moments(runs, number),
+                **by_skill(runs, number),
+            }
             for number, part in enumerate(parts)
         ],
         time=time_plate(runs),
