@@ -22,12 +22,14 @@ from vtc_cli.train.clock import WEIGHT, Hours, clock_loss, hours
 from vtc_cli.train.mention import Told, mention_loss
 from vtc_cli.train.packing import UNLEARNT, Exchange, Layout, exchange, layout, pack, visible
 from vtc_cli.train.readouts import Readouts, taps
+from vtc_cli.train.roll import roll, roll_loss
 from vtc_cli.train.story import Shots, shots, story_loss
 from vtc_cli.train.stream import WORN, compressed, random_size, to_input
 from vtc_cli.train.unshown import NEVER, Missing
-from vtc_cli.train.world import Film, Question, ask_some, frame_at, make_film, make_long_film
+from vtc_cli.train.world import Film, Question, ask_some, make_film, make_long_film
 from vtc_cli.train.world.asker import ABSENT
 from vtc_cli.train.world.choices import LETTERS, lettered
+from vtc_cli.train.world.labels import unit_at
 from vtc_cli.train.world.moments import seconds_text
 from vtc_cli.train.world.questions import SHORT_SKILLS, SKILLS
 from vtc_cli.train.world.scoring import TOLERANCE
@@ -37,8 +39,8 @@ LETTERED = 0.15  # share of the questions with a closed list of answers that are
 # Units per film -> how often, and films of one unit for which a step has room: early, later, at the end.
 COURSES: tuple[tuple[float, dict[int, float]], ...] = (
     (0.1, {1: 0.7, 2: 0.3}),
-    (0.75, {1: 0.14, 2: 0.16, 4: 0.27, 8: 0.25, 16: 0.14, 32: 0.04}),
-    (1.0, {1: 0.11, 2: 0.14, 4: 0.23, 8: 0.25, 16: 0.18, 32: 0.07, 64: 0.02}),
+    (0.75, {1: 0.06, 2: 0.22, 4: 0.28, 8: 0.25, 16: 0.15, 32: 0.04}),
+    (1.0, {1: 0.05, 2: 0.2, 4: 0.24, 8: 0.25, 16: 0.18, 32: 0.06, 64: 0.02}),
 )
 ASKED = 60  # questions a film is asked at most
 WRAPPING = "Question: {question}\nAnswer in a few words."  # how a memory asks
@@ -92,18 +94,20 @@ def language_batch(step: int, folder: str, steps: int, films: int = 32) -> Mappi
     skip = int(rng.choice([0, np.exp(rng.uniform(0, np.log(60000)))]))
     times = [(2 * index * gap, (2 * index + 1) * gap) for index in range(units)]
     tags = [(offset + first, offset + last) for first, last in times]
-    pictures, asked, drawn = [], [], []
+    pictures, asked, drawn, rolls = [], [], [], []
     for index in range(max(1, films // units)):
         film = _film(rng, step * films + index, 2 * units * gap, size[1] / size[0])
         drawn.append(film)
-        frames = np.stack([frame_at(film, time, size) for pair in times for time in pair])
+        shown = [unit_at(film, pair, size, CELL) for pair in times]
+        frames = np.concatenate([frames for frames, _ in shown])
+        rolls.append(roll(film, times, [labels for _, labels in shown]))
         pictures.append(compressed(frames, rng) if rng.random() < WORN else frames)
         skills = _skills(rng, step / steps, units)
         room = 150 + 70 * min(units, 12)
         asked.append(_exchanges(Told(film, times, tags), skills, rng, tokenizer, _missing(folder), offset, room))
     start = layout(tokenizer, tags, (size[0] // CELL, size[1] // CELL), skip)
     frames = torch.from_numpy(np.stack(pictures)).unflatten(1, (units, 2)).flatten(0, 1)
-    truth = {"hours": hours(drawn, times, tags), "shots": shots(drawn, times, tags)}
+    truth = {"hours": hours(drawn, times, tags), "shots": shots(drawn, times, tags), "roll": torch.stack(rolls)}
     return {"frames": frames, "layout": start, **truth, **pack(asked)}
 
 
@@ -211,6 +215,7 @@ def language_loss(
     timely, figures = clock_loss(readouts.clock, early[:, start.visual], early[:, gates], told, grid[1])
     shot: Shots = batch["shots"].to(device)
     storied, story = story_loss(readouts.story, later[:, start.visual], shot)
+    called, rolled = roll_loss(readouts.roll, later[:, start.visual], batch["roll"].to(device))
     mentions = batch["mentions"].to(device)
     named, known = mention_loss(
         readouts.mentions, latest[mentions[:, 0], len(start.ids) + mentions[:, 1]], mentions[:, 2:]
@@ -226,8 +231,8 @@ def language_loss(
     judged = logits.index_put((row, token), torch.tensor(NEVER, device=device))
     loss = (F.cross_entropy(judged, targets[learnt], reduction="none") * weights).sum() / weights.sum()
     missed = torch.zeros(kind.shape, device=device).index_put_((film, slot[learnt]), wrong.float(), accumulate=True)
-    aside = WEIGHT * (timely + storied + named)
-    return loss + aside, {**_accuracy(missed == 0, kind), **figures, **story, **known, "answers": loss.item()}
+    aside = WEIGHT * (timely + storied + called + named)
+    return loss + aside, {**_accuracy(missed == 0, kind), **figures, **story, **rolled, **known, "answers": loss.item()}
 
 
 def _accuracy(right: Tensor, kind: Tensor) -> dict[str, float]:

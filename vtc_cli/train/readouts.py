@@ -6,6 +6,7 @@ from torch import nn
 
 from vtc_cli.train.clock import Clock
 from vtc_cli.train.mention import Mentions
+from vtc_cli.train.roll import Roll
 from vtc_cli.train.story import Story
 
 
@@ -16,12 +17,13 @@ class Readouts(nn.Module):
         super().__init__()
         self.clock = Clock(width)
         self.story = Story(width)
+        self.roll = Roll(width)
         self.mentions = Mentions(width)
 
 
 def taps(layers: int) -> tuple[int, int, int]:
-    """After how many layers the clock, the story and the mentions are asked: what a later one needs is there by then.
+    """After how many layers the clock, then story and roll, then the mentions are asked.
 
-    Two layers of eight are left to say what was found.
+    What a later one needs is there by then, and two layers of eight are left to say what was found.
     """
     return layers // 2, max(layers * 5 // 8, 1), max(layers * 3 // 4, 1)
