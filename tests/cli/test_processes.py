@@ -236,3 +236,11 @@ def test_torchao_is_imported_for_quantize_alone_and_in_silence(place, footage, f
     done = subprocess.run([sys.executable, "-c", IMPORTED, *words], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1] == str(imported)
+
+
+def test_a_decoder_with_states_says_nothing_about_kernels_that_are_not_installed(process, footage, place):
+    from tests.support.nemotron_checkpoints import random_nemotron_h_omni
+
+    folder = random_nemotron_h_omni(place / "hybrid")
+    result = process("ask", footage / "clip.mp4", "what?", "--model", folder, "--max-new-tokens", "2")
+    assert (result.code, result.err) == (0, "")

@@ -138,6 +138,11 @@ def library_noise(verbose: bool) -> Iterator[None]:
 
     if "HF_HUB_VERBOSITY" not in os.environ:
         hub_logging.set_verbosity_error()  # it announces every retry; the error that follows says it once
+    # Hybrid decoders tell, once for each function, that a kernel is not installed.
+    kernels = logging.getLogger("transformers.integrations.hub_kernels")
+    level = kernels.level
+    if "TRANSFORMERS_VERBOSITY" not in os.environ:
+        kernels.setLevel(logging.ERROR)
     root = logging.getLogger()
     silent = logging.NullHandler()
     root.addHandler(silent)  # without any handler, `logging` prints warnings to stderr itself
@@ -147,3 +152,4 @@ def library_noise(verbose: bool) -> Iterator[None]:
             yield
         finally:
             root.removeHandler(silent)
+            kernels.setLevel(level)
