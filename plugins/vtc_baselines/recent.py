@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ class RecentCache(CachePolicy):
     units: how many units to keep, the newest included. A unit is a frame, or two for models that fold two into one.
     """
 
+    target: float = field(default=1.0, init=False)  # whole units stay, whatever their share of the budget
     units: int = 4
 
     def __post_init__(self) -> None:

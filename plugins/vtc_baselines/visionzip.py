@@ -42,32 +42,38 @@ class VisionZipPruner(SharePruner):
             raise ValueError(f"layer must be 0 (the last) or a layer of the tower, not {self.layer}")
 
     def needs_on(self, model: ModelInfo) -> frozenset[str]:
-        return frozenset({f"attention:{self._layer_of(model)}"})
+        layer = self._layer_of(model)
+        return frozenset() if self.keeps_all else frozenset({f"attention:{layer}"})
 
     def options_on(self, model: ModelInfo) -> Mapping[str, Any]:
         return {**super().options_on(model), "layer": self._layer_of(model)}
 
     def keep(self, unit: Unit, budget: int, query: Tensor | None = None) -> Kept:
-        layer = self.layer or max(unit.scores)
-        received = wide(unit.scores[layer], f"the attention of vision layer {layer} in unit {unit.index}")
-        if budget >= len(received):
-            return Kept(torch.arange(len(received), device=received.device))
-        contextual = min(budget - 1, round(budget * self.contextual))
-        dominant = largest(received, budget - contextual)
+        if budget >= len(unit.tokens):
+            return Kept(torch.arange(len(unit.tokens), device=unit.tokens.device))
+        dominant = self._dominant(unit, budget)
+        contextual = budget - len(dominant)
         if not contextual:
             return Kept(dominant)
-        left = torch.ones_like(received, dtype=torch.bool)
+        left = torch.ones(len(unit.tokens), dtype=torch.bool, device=unit.tokens.device)
         left[dominant] = False
         targets, merged = merge_rest(unit, left.nonzero()[:, 0], contextual, self.merge)
         indices, order = torch.cat([dominant, targets]).sort()
         return Kept(indices, torch.cat([unit.tokens[dominant], merged])[order])
 
     def kinds(self, unit: Unit, kept: Kept, query: Tensor | None = None) -> Mapping[str, Tensor]:
-        """Dominant tokens as they were, and contextual ones, which others were merged into."""
-        if kept.tokens is None:
-            return {"dominant": kept.indices}
-        changed = (kept.tokens != unit.tokens[kept.indices]).any(-1)
-        return {"dominant": kept.indices[~changed], "contextual": kept.indices[changed]}
+        """Dominant tokens as they were, and contextual ones, the targets that others may have been merged into."""
+        if len(kept.indices) == len(unit.tokens):
+            return super().kinds(unit, kept, query)
+        dominant = self._dominant(unit, len(kept.indices))
+        contextual = kept.indices[~torch.isin(kept.indices, dominant)]
+        return {"dominant": dominant, "contextual": contextual} if len(contextual) else {"dominant": dominant}
+
+    def _dominant(self, unit: Unit, budget: int) -> Tensor:
+        """int64, ascending: the tokens that receive most, of a budget that has room for the contextual ones too."""
+        layer = self.layer or max(unit.scores)
+        received = wide(unit.scores[layer], f"the attention of vision layer {layer} in unit {unit.index}")
+        return largest(received, budget - min(budget - 1, round(budget * self.contextual)))
 
     def _layer_of(self, model: ModelInfo) -> int:
         tower = model.tower

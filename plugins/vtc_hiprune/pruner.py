@@ -59,6 +59,8 @@ class HiPrune(SharePruner):
 
     def needs_on(self, model: ModelInfo) -> frozenset[str]:
         self._layers = layers_for(model, self.layer, self.deep)
+        if self.keeps_all and self.split == "uniform":
+            return self.needs - {"attention"}
         return (self.needs - {"attention"}) | {f"attention:{self._layers[0]},{self._layers[1]}"}
 
     def options_on(self, model: ModelInfo) -> Mapping[str, Any]:

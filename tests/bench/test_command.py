@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import signal
 import subprocess
 import time
@@ -77,10 +78,40 @@ def test_the_table_fits_the_screen(summary, width):
         assert f"{row['scores']['all']['accuracy']:.1%}" in text
     assert "uniform:retain=1/3 (failed)" in text
     assert "it broke" in text
-    assert "had none (gone)" in " ".join(text.split())
+    assert "it did not (gone)" in " ".join(text.split())
     assert "snapkv:budget=60 *" in text
     assert "…" not in text
     assert ("RSS" in text) == (width == 140)
+
+
+@pytest.mark.parametrize(
+    ("variables", "coloured", "styled"),
+    [({"TERM": "xterm-256color"}, False, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False, True),
+     ({"TERM": "dumb"}, False, False)],
+)  # fmt: skip
+def test_the_table_needs_no_colour_and_obeys_no_color(summary, variables, coloured, styled):
+    """It is told apart by weight alone, so nothing is lost where colour is not wanted, or not there."""
+    shown = {}
+    for name, options in (("plain", {}), ("terminal", {"force_terminal": True, "_environ": variables})):
+        out = io.StringIO()
+        print_summary(summary, Console(file=out, width=100, highlight=False, **options))
+        shown[name] = out.getvalue()
+    assert "\x1b" not in shown["plain"]
+    colours = [f"\x1b[{code}" for code in (*range(30, 39), *range(90, 98))]
+    assert any(colour in shown["terminal"] for colour in colours) == coloured
+    assert ("\x1b" in shown["terminal"]) == styled
+    words = re.sub(r"\x1b\[[\d;]*m", "", shown["terminal"]).split()  # a dumb terminal has 80 columns, whatever it says
+    assert [word for word in words if word.strip("─")] == [word for word in shown["plain"].split() if word.strip("─")]
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_the_command_fits_the_terminal_it_runs_in(vtc, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("vtc_cli.cli.benching.is_terminal", lambda stream: True)
+    result = vtc("bench", "-m", "uniform:retain=1/2", *SMALL, "--quiet", "--no-progress")
+    assert result.code == 0, result.err
+    assert max(map(len, result.out.splitlines())) <= width
+    assert ("entries" in result.out) == (width == 140)
 
 
 def test_a_killed_run_is_resumed_and_ends_the_same(vtc, command, place):

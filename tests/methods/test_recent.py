@@ -87,3 +87,9 @@ def test_wanted_by_hand() -> None:
 def test_impossible_options_are_refused(options: str) -> None:
     with pytest.raises(UsageError):
         choose(f"recent:{options}")
+
+
+def test_a_share_of_the_budget_is_no_option_of_it():
+    assert "target" not in choose("recent:units=2").options
+    with pytest.raises(UsageError, match="no option `target`"):
+        choose("recent:target=0.5")

@@ -106,3 +106,22 @@ def test_what_is_not_a_number_is_refused() -> None:
 def test_impossible_options_are_refused(options: str) -> None:
     with pytest.raises(UsageError):
         choose(f"visionzip:{options}")
+
+
+def test_contextual_tokens_are_told_apart_even_when_nothing_joined_them():
+    """All rows left are alike: they join the first target, and the second stays as it was."""
+    shown = unit([[1, 0]] * 6, (2, 3), scores={1: [6, 5, 4, 3, 2, 1]})
+    made = pruner("visionzip:tokens=4,contextual=0.5,layer=1")
+    kept = made.keep(shown, 4)
+    kinds = {name: indices.tolist() for name, indices in made.kinds(shown, kept).items()}
+    assert kinds == {"dominant": [0, 1], "contextual": [2, 4]}
+    assert kept.tokens is not None
+    assert torch.equal(kept.tokens[3], shown.tokens[4])
+
+
+def test_a_unit_that_stays_whole_has_one_kind_and_needs_no_attention():
+    shown = unit([[1, 0]] * 6, (2, 3))
+    made = pruner("visionzip:retain=1")
+    assert {name: len(indices) for name, indices in made.kinds(shown, made.keep(shown, 6)).items()} == {"kept": 6}
+    assert made.needs_on(SmallLM().info) == frozenset()
+    assert pruner("visionzip:retain=1/2").needs_on(SmallLM().info) != frozenset()

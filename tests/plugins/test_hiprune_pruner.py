@@ -271,3 +271,18 @@ def test_small_videos_run(random_model: Any) -> None:
     session = Session(SmallLM(grid=(1, 1)), pruner="hiprune", budget=40)
     session.watch(film(3))
     assert session.meter.counts["visual_kept"] == 3
+
+
+@pytest.mark.parametrize(
+    ("spec", "layers"),
+    [
+        ("hiprune:retain=1", ()),
+        ("hiprune++:retain=1", ()),
+        ("hiprune:retain=1/2", (1, 2)),
+        ("hiprune:retain=1,split=global", (1, 2)),
+        ("hiprune:tokens=4", (1, 2)),
+    ],
+)
+def test_attention_is_read_only_where_something_is_chosen(random_model, spec, layers):
+    session = Session(random_model, pruner=spec, question="What moves?")
+    assert len(session.captured) == len(layers)

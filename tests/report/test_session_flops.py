@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from copy import deepcopy
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
 
 from tests.report.counting import counter
 from tests.support.checkpoints import random_qwen3_vl
-from vtc_cli import Frame, Session, load_model
+from vtc_cli import CachePolicy, Frame, LayerView, Session, VideoLM, load_model
 from vtc_cli.report import flops, measured
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> VideoLM:
+    return load_model(str(random_qwen3_vl(tmp_path / "model", layers=4)), device="cpu", dtype="float32")
 
 
 @pytest.mark.parametrize(
@@ -61,3 +67,46 @@ def test_reported_work_equals_counted_work(tmp_path: Path, pruner: str | None, l
     assert asking.get_total_flops() == flops.decoder(dims, asked.question, "square") + flops.decoder(
         dims, asked.decode, "square"
     )
+
+
+class Projecting(CachePolicy):
+    """Ranks entries by their keys along a direction: one product for each layer."""
+
+    seen: ClassVar[list[tuple[int, ...]]] = []
+
+    def select(self, view: LayerView, keep: int) -> torch.Tensor:
+        self.seen.append(tuple(view.keys.shape))
+        along = (view.keys @ torch.ones(view.keys.shape[-1], 1))[..., 0]
+        return along.argsort(dim=-1, descending=True, stable=True)[:, :keep].sort().values
+
+
+def test_products_of_methods_are_counted_for_every_unit_and_compaction(model: VideoLM) -> None:
+    generator = torch.Generator().manual_seed(0)
+    frames = [
+        Frame(float(second), torch.randint(0, 256, (3, 64, 96), dtype=torch.uint8, generator=generator))
+        for second in range(16)
+    ]
+    session = Session(model, pruner="divprune:retain=1/2", cache=None)
+    session.watch(frames)
+    tokens, units = session.geometry.tokens, session.meter.counts["units"]
+    assert session.meter.products == units * 2 * tokens * tokens * model.info.decoder.hidden  # all cosines of a unit
+    work = measured.work(session.meter.sums, captured=(model.info.tower, 0), products=session.meter.products)
+    assert work.method == session.meter.products
+
+    cached = Session(model, cache=Projecting(), budget=64)
+    cached.watch(frames)
+    compactions = cached.meter.counts["compactions"]
+    heads, full, width = Projecting.seen[0]
+    assert compactions > 1
+    assert cached.meter.products == compactions * model.info.decoder.layers * 2 * heads * full * width
+
+    plain = Session(model, pruner="uniform:retain=1/2", cache="window", budget=64)
+    plain.watch(frames)
+    assert plain.meter.products == 0
+    assert measured.work(plain.meter.sums, captured=(model.info.tower, 0)).method is None
+
+
+def test_no_time_is_told_for_a_method_that_is_not_there(model: VideoLM) -> None:
+    session = Session(model, cache="window", budget=4096)
+    session.watch([Frame(float(second), torch.zeros(3, 64, 96, dtype=torch.uint8)) for second in range(4)])
+    assert session.meter.seconds["method"] == 0.0

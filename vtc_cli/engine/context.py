@@ -18,6 +18,7 @@ from vtc_cli.engine.cache_needs import rotation_for
 from vtc_cli.engine.heap import give_back, memory
 from vtc_cli.engine.layering import Kind, Layering
 from vtc_cli.engine.meter import Meter
+from vtc_cli.engine.products import products_of
 from vtc_cli.engine.question_attention import QuestionAttention
 from vtc_cli.engine.slab import Mark, Slab
 from vtc_cli.errors import UsageError, VtcError
@@ -60,6 +61,7 @@ class Context:
         self._looking = looking
         self._most_units = policy.most_units() if policy else None
         self._units_held = 0
+        self._products: int | None = None  # of one layer's selection, known after the first
         self._dropped = [0] * model.info.decoder.cached
         self._rotation, self._numbering = rotation_for(policy, model, layering is not None)
         self._asked = asked
@@ -258,6 +260,10 @@ class Context:
             view = slab.view(layer) if paid is None else replace(slab.view(layer), attention=paid[layer])
             return policy.select(view, keep[layer]) if keep[layer] else _nothing(view)
 
+        choosing = [layer for layer in range(len(held)) if 0 < keep[layer] < held[layer]]
+        if self._products is None and choosing:
+            self._products = products_of(lambda: choose(choosing[0]))  # the layers of a cache are alike
+        self.meter.products += (self._products or 0) * len(choosing)
         with self.meter.time("method"):
             try:
                 slab.compact([choose(layer) for layer in range(len(held))])

@@ -50,6 +50,7 @@ class Meter:
     seconds: stage -> seconds, for the stages of `STAGES`. A stage nested in another counts for itself only, so the
     stages add up. Edges wait for the device when it is a CUDA device (`device="cuda:0"`).
     counts: see `COUNTS`. sums: see `forward`. routed: with a layer policy, kind of forward -> what it made of them.
+    products: FLOP of the matrix products that a pruner and a cache policy did for themselves while watching.
     peaks: largest value of each figure noted: `kv_bytes` (keys and values in use, prefix and turn included),
     `kv_budgeted_bytes` (those of the entries that count against the budget), `kv_entries`, `kv_budgeted_entries`.
     """
@@ -62,6 +63,7 @@ class Meter:
             for kind in FORWARD_KINDS
         }
         self.routed: dict[str, Routed] = {}
+        self.products = 0
         self.peaks: dict[str, int] = {}
         self._device = device
         self._running: list[tuple[str, float]] = []

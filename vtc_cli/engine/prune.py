@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vtc_cli.engine.products import products_of
 from vtc_cli.errors import UsageError, VtcError
 from vtc_cli.methods.stages import Kept, Method, TokenPruner
 from vtc_cli.models.contract import ModelInfo, TowerDims, Unit, VideoLM
@@ -49,6 +50,7 @@ class Pruning:
     def __init__(self, pruner: TokenPruner | None, model: VideoLM, question: str | None):
         self.pruner = pruner
         self.capture: tuple[int, ...] = ()
+        self._products: int | None = None
         self._query: Tensor | None = None
         if pruner is None:
             return
@@ -71,6 +73,15 @@ class Pruning:
     def peek(self, unit: Unit) -> Kept | None:
         """The same without the pruner remembering that it saw the unit."""
         return None if self.pruner is None else self._keep(copy.deepcopy(self.pruner), unit)
+
+    def products(self, unit: Unit) -> int:
+        """FLOP of the pruner's matrix products for a unit that it is about to see; its answer is not remembered.
+
+        Counted at the first one: all units of a video have the same shape.
+        """
+        if self._products is None:
+            self._products = products_of(lambda: self.peek(unit))
+        return self._products
 
     def _keep(self, pruner: TokenPruner, unit: Unit) -> Kept:
         rows = unit.tokens.shape[0]

@@ -249,8 +249,11 @@ class Session:
         waiting: list[Placed] = []
         cursor, context = self._context.cursor, self._context
         for unit in units:
-            with self.meter.time("method"):
-                kept = self._pruning.keep(unit)
+            kept = None
+            if self._pruning.pruner is not None:
+                self.meter.products += self._pruning.products(unit)
+                with self.meter.time("method"):
+                    kept = self._pruning.keep(unit)
             if self.on_unit is not None:
                 self.on_unit(self._pruning.pruned(unit, kept))
             span = self._place(cursor, unit, kept)

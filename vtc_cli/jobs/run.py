@@ -287,6 +287,7 @@ class Runner:
                 session.meter.sums,
                 before,
                 captured=(info.tower, len(session.captured)),
+                products=session.meter.products,
                 routed=session.meter.routed,
                 routed_before=routed,
             ),

@@ -35,6 +35,11 @@ class SharePruner(TokenPruner):
     def options_on(self, model: ModelInfo) -> Mapping[str, Any]:
         return {**super().options_on(model), ("retain" if self.tokens else "tokens"): None}
 
+    @property
+    def keeps_all(self) -> bool:
+        """Whether every token of every unit stays: nothing is chosen, so nothing is computed for it."""
+        return self.retain == 1 and not self.tokens
+
     def budget(self, tokens: int) -> int:
         return self.average(tokens)
 

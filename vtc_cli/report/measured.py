@@ -40,13 +40,14 @@ def work(
     before: Sums | None = None,
     *,
     captured: tuple[TowerDims, int] | None = None,
+    products: int = 0,
     routed: Mapping[str, Routed] | None = None,
     routed_before: Mapping[str, Routed] | None = None,
 ) -> Work:
     """What one answer's FLOPs are counted from.
 
     now: `Meter.sums` after the answer; before: a deep copy from just before the question, None for the first one.
-    captured: the tower, and in how many of its layers attention was read for a pruner.
+    captured: the tower, and in how many of its layers attention was read for a pruner. products: `Meter.products`.
     routed, routed_before: `Meter.routed` at the same moments.
     """
     vision = _forwards(now, None, "vision")
@@ -55,7 +56,7 @@ def work(
         prefill=_forwards(now, None, "prefill"),
         question=_forwards(now, before, "question"),
         decode=_forwards(now, before, "decode"),
-        method=received(captured[0], vision, captured[1]) if captured else None,
+        method=(products + ((received(captured[0], vision, captured[1]) or 0) if captured else 0)) or None,
         layers=_layer_work(routed, routed_before or {}) if routed else None,
     )
 

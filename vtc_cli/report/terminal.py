@@ -143,7 +143,11 @@ def _tokens(record: Mapping[str, Any]) -> Lines:
 def _time(record: Mapping[str, Any]) -> Lines:
     seconds, tokens = record["seconds"], record["tokens"]
     names = ("decode", "preprocess", "vision", "method", "prefill")
-    stages = [f"{name} {duration(seconds[name])}" for name in names if seconds[name] is not None]
+    stages = [
+        f"{name} {duration(seconds[name])}"
+        for name in names
+        if seconds[name] is not None and (seconds[name] or name != "method")
+    ]
     if seconds["watch"] is not None:
         stages.append(f"watched in {duration(seconds['watch'])}")
     answer = []

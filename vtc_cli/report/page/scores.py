@@ -84,7 +84,7 @@ def from_memory(runs: Sequence[Run]) -> Table | None:
     }
 
 
-def _part(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+def _part(lines: Sequence[dict[str, Any]]) -> list[str]:
     found = score(lines, None)
     if found is None:
         return ["0", "", ""]
