@@ -115,6 +115,18 @@ def test_weights_of_another_shape_are_an_error(copy: Path, tmp_path: Path) -> No
         load_model(str(copy), device="cpu")
 
 
+def test_memory_that_runs_out_while_loading_is_no_bug(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers import Qwen3VLForConditionalGeneration
+
+    def fails(*args: Any, **options: Any) -> None:
+        raise RuntimeError("unable to mmap 60000000132 bytes from file <x>: Cannot allocate memory (12)")
+
+    monkeypatch.setattr(Qwen3VLForConditionalGeneration, "from_pretrained", fails)
+    with pytest.raises(MachineError, match=r"memory ran out while .* was loaded: unable to mmap") as raised:
+        load_model(str(folder), device="cpu")
+    assert "--device-map auto" in str(raised.value.hint)
+
+
 def test_a_preprocessor_of_another_model_is_an_error(copy: Path) -> None:
     path = copy / "video_preprocessor_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "patch_size": 16}))

@@ -76,7 +76,10 @@ class Checkpoint:
                 placement, device_reason=f"{placement.device_reason}; {spread_of(model, decoder, placement.device)}"
             )
         elif placement.quantisation is None:  # else it is where it belongs, and cannot be moved
-            model.to(placement.device)
+            try:
+                model.to(placement.device)
+            except RuntimeError as error:
+                raise (_ran_out(error, name) if _no_memory(error) else error) from error
         if placement.compiled:
             done = compile_parts(model, name)
             placement = replace(placement, device_reason=f"{placement.device_reason}; {done}")
@@ -188,6 +191,8 @@ def _model(model_class: Any, folder: Path, placement: Placement, name: str, deco
             f"the weights of {name} are damaged: {_first_line(error)}", "Download the checkpoint again."
         ) from error
     except RuntimeError as error:
+        if _no_memory(error):
+            raise _ran_out(error, name) from error
         if "mismatched" not in str(error):
             raise
         raise MachineError(
@@ -201,6 +206,21 @@ def _model(model_class: Any, folder: Path, placement: Placement, name: str, deco
             "Download the checkpoint again; config.json and weights do not belong together.",
         )
     return model
+
+
+_NO_MEMORY = ("cannot allocate memory", "not enough memory", "out of memory", "can't allocate memory")
+"""What torch, its allocators and the system say where there is none."""
+
+
+def _no_memory(error: RuntimeError) -> bool:
+    return any(words in str(error).lower() for words in _NO_MEMORY)
+
+
+def _ran_out(error: RuntimeError, name: str) -> MachineError:
+    return MachineError(
+        f"memory ran out while {name} was loaded: {_first_line(error)}",
+        "Free memory, take --dtype bfloat16 or --device-map auto, or use a smaller model.",
+    )
 
 
 def _root(error: BaseException) -> str:

@@ -111,8 +111,9 @@ def check_fits(
     if needed <= available:
         return
     smaller = [facts.id for facts in RECOMMENDED if facts.weight_bytes("bfloat16") < min(available, needed)]
-    ways = [f"--dtype bfloat16 ({weights.bytes_as('bfloat16') / 1e9:.1f} GB)"] if dtype == "float32" else []
-    ways += [] if quantize else [f"--quantize int8 ({weights.bytes_as('bfloat16', 8) / 1e9:.1f} GB)"]
+    halved, small = weights.bytes_as("bfloat16"), weights.bytes_as("bfloat16", 8)
+    ways = [f"--dtype bfloat16 ({halved / 1e9:.1f} GB)"] if dtype == "float32" and halved <= available else []
+    ways += [] if quantize or small > available else [f"--quantize int8 ({small / 1e9:.1f} GB)"]
     ways += [] if quantize else ["--device-map auto"]
     ways += [f"--model {smaller[-1]}"] if smaller else []
     raise MachineError(
