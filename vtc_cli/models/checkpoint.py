@@ -79,7 +79,9 @@ class Checkpoint:
             try:
                 model.to(placement.device)
             except RuntimeError as error:
-                raise (_ran_out(error, name) if _no_memory(error) else error) from error
+                if not _no_memory(error):
+                    raise
+                raise _ran_out(error, name) from error
         if placement.compiled:
             done = compile_parts(model, name)
             placement = replace(placement, device_reason=f"{placement.device_reason}; {done}")
