@@ -53,8 +53,10 @@ The first column is what papers and authors report of large models, or what a me
 
 ## Thinning visual tokens
 
-{_about(pruners)} **right** has its 95 % interval (Wilson); **vs none** is the paired difference in points, its interval
-from a bootstrap over films. A `*` marks methods that look at the question, and so watch a film once for each. `fastv`
+{_about(pruners)}
+
+**right** has its 95 % interval (Wilson); **vs none** is the paired difference in points, its interval from a bootstrap
+over films. A `*` marks methods that look at the question, and so watch a film once for each. `fastv`
 lets rows leave inside the decoder: all tokens enter, and its share is that of the later layers. The last column is the
 wait for the first token after a question, the film already watched.
 
@@ -68,9 +70,11 @@ By skill:
 
 ## Bounding the cache
 
-{_about(cached)} A share is that of the entries which the whole film takes without compression. The columns of ages
-tell how long before the question the moment asked about was over; **moment gone** counts the questions whose moment had
-no entries left in the cache, and how many of these were right all the same.
+{_about(cached)}
+
+A share is that of the entries which the whole film takes without compression. The columns of ages tell how long before
+the question the moment asked about was over. **moment gone** counts the questions of whose moment less than one entry
+was left in the cache, the mean over layers and key heads, and how many of them were right all the same.
 
 {tables.caches(results, pick=lambda row: len(row["methods"]) == 1)}
 
@@ -90,8 +94,8 @@ Tokens thinned and the cache bounded, at the same share of entries as the caches
 ## What it costs
 
 Each row watched on its own, nothing shared with another. FLOPs are counted from the model's dimensions and the rows
-really processed, and are those of one film; **question** and **decode** of one answer. Seconds are wall time of one
-film on the machine below. Films of {_length(results.parts["costs-pruners"])}:
+really processed, and are those of one watching of a film; **question** and **decode** of one answer. Seconds are wall
+time of one watching on the machine below. Films of {_length(results.parts["costs-pruners"])}:
 
 {tables.costs(results, "costs-pruners")}
 

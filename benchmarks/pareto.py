@@ -22,10 +22,14 @@ LINES: tuple[Any, ...] = ("-", (0, (4, 2)), (0, (1, 1.5)))
 
 @dataclass(frozen=True)
 class Curve:
-    """A method at several sizes. points: (cost, share right, low, high), by rising cost."""
+    """A method at several sizes. points: (cost, share right, low, high), by rising cost.
+
+    apart: asked other questions than `none`, so that it can be no part of the frontier.
+    """
 
     name: str
     points: tuple[tuple[float, float, float, float], ...]
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,14 +51,25 @@ def pictures(results: Results) -> list[Picture]:
     asked = [row for row in results.rows("caches-asked") if row["methods"]]
     blind = results.row("pruners", "blind")["score"]["accuracy"]
     levels = [("chance", value) for value in results.parts["caches"]["chance"].values() if value is not None][:1]
+    bounded = (*_curves(caches, _bytes), *_curves(asked, _bytes, apart=True))
     return [
-        Picture("accuracy-tokens", "visual tokens in the language model's last layers",
-                _curves(pruners, _tokens), _point(results.row("pruners", "none"), _tokens), (("over noise", blind),),
-                lambda value: f"{100 * value:.0f} %"),
-        Picture("accuracy-bytes", "bytes of the cache, peak",
-                _curves([*caches, *asked], _bytes), _point(results.row("caches", "none"), _bytes), tuple(levels),
-                lambda value: size(value)),
-    ]  # fmt: skip
+        Picture(
+            "accuracy-tokens",
+            "visual tokens in the language model's last layers",
+            _curves(pruners, _tokens),
+            _point(results.row("pruners", "none"), _tokens),
+            (("over noise", blind),),
+            lambda value: f"{100 * value:.0f} %",
+        ),
+        Picture(
+            "accuracy-bytes",
+            "bytes of the cache, peak",
+            bounded,
+            _point(results.row("caches", "none"), _bytes),
+            tuple(levels),
+            lambda value: size(value),
+        ),
+    ]
 
 
 def draw(axes: Any, picture: Picture) -> None:
@@ -87,13 +102,21 @@ def draw(axes: Any, picture: Picture) -> None:
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.set_xlabel(picture.cost)
     axes.set_ylabel("right, with 95 % interval")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=4, frameon=False, fontsize=10)
+    axes.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.14),
+        ncols=4,
+        frameon=False,
+        fontsize=9.5,
+        columnspacing=1.2,
+        handlelength=1.8,
+    )
 
 
 def frontier(picture: Picture) -> list[tuple[float, float]]:
     """(cost, share right) of the points that no cheaper one equals, by rising cost; `none` among them."""
-    points = sorted({point[:2] for curve in picture.curves for point in curve.points} | {picture.none[:2]},
-                    key=lambda point: (point[0], -point[1]))  # fmt: skip
+    same = {point[:2] for curve in picture.curves if not curve.apart for point in curve.points}
+    points = sorted(same | {picture.none[:2]}, key=lambda point: (point[0], -point[1]))
     best: list[tuple[float, float]] = []
     for cost, share in points:
         if not best or share > best[-1][1]:
@@ -133,7 +156,7 @@ def alone(svg: str) -> str:
     names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
     svg = svg.replace("<svg", f'<svg {names} width="{width}" height="{height}"', 1)
     end = svg.index(">", svg.index("<svg")) + 1
-    paper = '<rect width="100%" height="100%" fill="var(--paper)"/>'
+    paper = '<rect width="100%" height="100%" style="fill:var(--paper)"/>'
     return f"{svg[:end]}\n{style}\n{paper}{svg[end:]}\n"
 
 
@@ -153,14 +176,17 @@ def _on_paper(options: dict[str, Any]) -> dict[str, Any]:
     return {name: known.get(value, value) if isinstance(value, str) else value for name, value in options.items()}
 
 
-def _curves(rows: Sequence[Row], cost: Callable[[Row], float]) -> tuple[Curve, ...]:
+def _curves(rows: Sequence[Row], cost: Callable[[Row], float], apart: bool = False) -> tuple[Curve, ...]:
+    """One per method. apart: see `Curve`; how many questions it was asked then stands in its name."""
     families: dict[str, list[Row]] = {}
     for row in rows:
         if row["methods"]:
             families.setdefault(row["family"], []).append(row)
-    return tuple(
-        Curve(name, tuple(sorted(_point(row, cost) for row in found))) for name, found in sorted(families.items())
-    )
+    curves = []
+    for name, found in sorted(families.items()):
+        called = f"{name} (n {found[0]['score']['n']})" if apart else name
+        curves.append(Curve(called, tuple(sorted(_point(row, cost) for row in found)), apart))
+    return tuple(curves)
 
 
 def _point(row: Row, cost: Callable[[Row], float]) -> tuple[float, float, float, float]:
