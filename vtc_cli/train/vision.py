@@ -1,14 +1,15 @@
 """First stage: the tower learns what is in every cell, from dense labels.
 
 Each language-model token is asked about its own cell: what kind of thing, which colour, which motion, which digit,
-which word, and where it is. Sixty answers a unit instead of one an episode is what makes this stage short. The
-heads are thrown away; DeepStack rows are asked too, so that they carry something.
+which word, where it is, and whether the middle of a thing is in it. Sixty answers a unit instead of one an episode is
+what makes this stage short. The heads are thrown away; DeepStack rows are asked too, so that they carry something.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,23 +17,28 @@ from vtc_cli.train import forward
 from vtc_cli.train.architecture import CELL, MERGE, PATCH
 from vtc_cli.train.stream import WORN, compressed, random_size, to_input
 from vtc_cli.train.unshown import colourless, repainted, unjudged
+from vtc_cli.train.world import Film
 from vtc_cli.train.world.labels import CHANNELS, IGNORE, unit_at
 from vtc_cli.train.world.shoot import make_film
 
 REPAINTED = 0.5  # share of the films in colours that have no name
 COLOURLESS = 0.25  # share of the films in greys: a shape is one whatever its colour
 TRIES = 3  # films drawn for a unit until one has something to read: reading is learnt last
-NOTHING = {"kind": 0.3, "colour": 0.3, "motion": 0.3, "digit": 0.06, "word": 0.06}  # weight of empty cells
+# A large thing fills ten cells and a small one two, but each has one middle: what the decoder counts by.
+MIDDLE = "middle"
+LABELLED = {**CHANNELS, MIDDLE: 2}
+# Weight of empty cells.
+NOTHING = {"kind": 0.3, "colour": 0.3, "motion": 0.3, "digit": 0.06, "word": 0.06, MIDDLE: 0.2}
 # Which eighth of the picture a cell is in. Unasked, the tower forgets places (a linear read-out found none there),
 # and the decoder cannot say what is left of what.
 PLACES = {"row": 8, "column": 8}
-READ = {**CHANNELS, **PLACES}
+READ = {**CHANNELS, **PLACES, MIDDLE: LABELLED[MIDDLE]}
 THERE = 8.0  # how much more the place of something counts than the place of nothing
 HARD = {"kind": 2.0}  # what is learnt last counts more
 
 
 def vision_batch(step: int, units: int = 24, split: str = "train") -> tuple[Tensor, Tensor]:
-    """Frames uint8 [B, 2, H, W, 3] and labels int64 [B, tokens, channels] of one step."""
+    """Frames uint8 [B, 2, H, W, 3] and labels int64 [B, tokens, LABELLED] of one step."""
     rng = np.random.default_rng((7, step))
     size = random_size(rng)
     frames, labels = [], []
@@ -51,11 +57,24 @@ def vision_batch(step: int, units: int = 24, split: str = "train") -> tuple[Tens
         if rng.random() < REPAINTED:
             film = repainted(film, rng)
         pair, truth = unit_at(film, (start, start + gap), size, CELL)
+        truth = np.concatenate([truth, middles(film, (start, start + gap), size)[..., None]], axis=-1)
         if rng.random() < COLOURLESS:
             pair, truth = colourless(pair, truth, film, list(CHANNELS).index("colour"))
         frames.append(compressed(pair, rng) if rng.random() < WORN else pair)
-        labels.append(truth.reshape(-1, len(CHANNELS)))
+        labels.append(truth.reshape(-1, len(LABELLED)))
     return torch.from_numpy(np.stack(frames)), torch.from_numpy(np.stack(labels))
+
+
+def middles(film: Film, times: tuple[float, float], size: tuple[int, int]) -> NDArray[np.int64]:
+    """Where the middle of a thing is during a pair of frames: int64 [rows, columns], 1 or 0. size: (height, width)."""
+    first, last = times
+    scene = film.scene_at(last)
+    moment = ((first if first >= scene.start else last) + last) / 2
+    cells = np.zeros((size[0] // CELL, size[1] // CELL), np.int64)
+    for thing in scene.things:
+        x, y = (int(at * min(size) / CELL) for at in thing.at(moment - scene.start))
+        cells[y, x] = 1
+    return cells
 
 
 class Heads(nn.Module):
@@ -106,7 +125,7 @@ def vision_loss(
             if level == 0:
                 found = answers[name].argmax(-1) == where
                 accuracy[name] = found[labels[..., 0] > 0].float().mean().item()
-        for channel, name in enumerate(CHANNELS):
+        for channel, name in enumerate(LABELLED):
             truth, logits = labels[..., channel], answers[name]
             if name in ("kind", "colour"):
                 logits = logits + (by_colour if name == "kind" else by_kind)
