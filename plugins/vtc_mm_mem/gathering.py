@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -201,7 +200,7 @@ class Gathering:
     def _of_events(self, events: Iterable[EventRow], steps: bool = False) -> list[tuple[float, str]]:
         lines = []
         for event in events:
-            more = "; then ".join(json.loads(event.events_json)) if steps and event.events_json else ""
+            more = "; then ".join(self._store.parsed(event.events_json)) if steps and event.events_json else ""
             words = ". ".join(part for part in (event.summary, more) if part)
             if words:
                 lines.append((event.t0, f"[{span(event.t0, event.t1)}] {words}"))

@@ -18,6 +18,7 @@ from vtc_cli.jobs.settings import Settings
 from vtc_cli.jobs.setup import methods_of, split_memory, turn_room
 from vtc_cli.jobs.watched import Watched, method_facts
 from vtc_cli.memory.contract import Inquiry, Look, Recall
+from vtc_cli.memory.lock import check_writable
 from vtc_cli.memory.place import path_of
 from vtc_cli.memory.store import MemoryStore
 from vtc_cli.report.facts import Seconds
@@ -96,6 +97,7 @@ class MemoryRunner:
 
     def remember(self, clip: Clip) -> Remembered:
         """The memory of a video: the one that is there, or made now without a question in mind. Raises VtcError."""
+        check_writable(path_of(clip.info).parent)
         model = self.prepare()
         return self.rememberer.remember(clip, model, self.narrator(model), force=self._force)
 

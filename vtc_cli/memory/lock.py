@@ -20,14 +20,7 @@ def writing(folder: Path, waiting: Callable[[], None] | None = None) -> Iterator
     waiting: called once before waiting for another process. The folder is made.
     Raises MachineError when it cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise MachineError(
-            f"the memory's folder {folder} cannot be written: {error.strerror or error}",
-            "set VTC_HOME to a folder that can",
-        ) from None
+    file = _open(folder)
     try:
         waited = False
         while not _take(file):
@@ -38,6 +31,22 @@ def writing(folder: Path, waiting: Callable[[], None] | None = None) -> Iterator
         yield waited
     finally:
         os.close(file)  # and with it the lock
+
+
+def check_writable(folder: Path) -> None:
+    """Raise MachineError when the folder of a memory cannot be written: better said before a model is loaded."""
+    os.close(_open(folder))
+
+
+def _open(folder: Path) -> int:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise MachineError(
+            f"the memory's folder {folder} cannot be written: {error.strerror or error}",
+            "set VTC_HOME to a folder that can",
+        ) from None
 
 
 def _take(file: int) -> bool:

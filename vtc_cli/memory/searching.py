@@ -119,7 +119,7 @@ def _among(store: MemoryStore, query: str, passages: list[Passage]) -> list[int]
 
 
 def _by_meaning(vector: np.ndarray | None, passages: list[Passage]) -> list[int]:
-    having = [item for item in passages if item.emb is not None]
-    if vector is None or not having:
+    if vector is None:
         return []
+    having = [item for item in passages if item.emb is not None and item.emb.shape == vector.shape]
     return [having[place].id for place, _ in nearest(vector, [item.emb for item in having], DEEP)]  # type: ignore[misc]

@@ -35,6 +35,7 @@ LEVELS: dict[str, type[Any]] = {
     "relation": RelationRow,
     "subtitle": SubtitleRow,
 }
+DIGITS = 18  # more than a row's number can have
 COUNTED = ("clip", "frame", "event", "concept", "mention", "relation", "subtitle")
 
 
@@ -57,13 +58,13 @@ def facts_of(store: MemoryStore) -> dict[str, Any]:
 def row_of(store: MemoryStore, name: str) -> dict[str, Any]:
     """The row that `event:3` names, with what belongs to it. Raises UsageError for one that is not there."""
     level, _, number = name.partition(":")
-    if level not in LEVELS or not number.isdigit():
+    if level not in LEVELS or not (number.isascii() and number.isdigit() and len(number) <= DIGITS):
         raise UsageError(f"{name!r} names no row", f"write LEVEL:ID with a level of {', '.join(LEVELS)}, like event:3")
     found: list[Any] = store.rows(LEVELS[level], "id = ?", (int(number),))
     if not found:
         last = store.next_id(LEVELS[level]) - 1
         raise UsageError(f"there is no {level} {number} in this memory", f"they go from 1 to {last}" if last else None)
-    shown = {"level": level, **plain(found[0])}
+    shown = {"level": level, **plain(store, found[0])}
     if level == "event":
         shown["clips"] = _ids(store, "clip", "event_id", number)
         shown["mentions"] = _ids(store, "mention", "event_id", number)
@@ -76,7 +77,7 @@ def row_of(store: MemoryStore, name: str) -> dict[str, Any]:
     return shown
 
 
-def plain(row: object) -> dict[str, Any]:
+def plain(store: MemoryStore, row: object) -> dict[str, Any]:
     """A row as JSON can hold it: vectors and pictures as their sizes, JSON texts as what they say."""
     shown: dict[str, Any] = {}
     for item in fields(row):  # type: ignore[arg-type]
@@ -86,7 +87,7 @@ def plain(row: object) -> dict[str, Any]:
         if isinstance(value, bytes):
             shown["jpeg_bytes"] = len(value)
         elif item.name in ("events_json", "frame_ids"):
-            shown[item.name.removesuffix("_json")] = json.loads(value) if value else None
+            shown[item.name.removesuffix("_json")] = store.parsed(value) if value else None
         else:
             shown[item.name] = value
     return shown
@@ -107,7 +108,7 @@ def as_json(store: MemoryStore) -> str:
         "revisits": RevisitRow,
         "subtitles": SubtitleRow,
     }
-    found: Mapping[str, Any] = {name: [plain(row) for row in store.rows(kind)] for name, kind in parts.items()}
+    found: Mapping[str, Any] = {name: [plain(store, row) for row in store.rows(kind)] for name, kind in parts.items()}
     return json.dumps({**facts_of(store), **found}, indent=2, ensure_ascii=False)
 
 
@@ -117,7 +118,7 @@ def as_markdown(store: MemoryStore) -> str:
     for event in store.rows(EventRow, "", (), "id"):
         words = event.summary or ("nothing to see" if event.low_info else "no description")
         lines.append(f"- **{_span(event.t0, event.t1)}** {words} (event:{event.id})")
-        lines += [f"  - {step}" for step in json.loads(event.events_json or "[]")]
+        lines += [f"  - {step}" for step in store.parsed(event.events_json or "[]")]
     concepts = store.rows(ConceptRow, "", (), "kind, id")
     if concepts:
         lines += ["", "## Who and what", ""]

@@ -104,7 +104,14 @@ class MemoryStore:
     def get(self, key: str, default: Any = None) -> Any:
         """A value of `meta`, as it was set."""
         found = self.one("SELECT value FROM meta WHERE key = ?", (key,))
-        return default if found is None else json.loads(found[0])
+        return default if found is None else self.parsed(found[0])
+
+    def parsed(self, text: Any) -> Any:
+        """The value of a cell that holds JSON. Raises UsageError when it does not: the memory is damaged."""
+        try:
+            return json.loads(text)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise _damaged(self.path, error) from error
 
     def set(self, key: str, value: Any) -> None:
         """Set a plain value of `meta`, in a transaction."""
@@ -130,7 +137,10 @@ class MemoryStore:
         condition = f" WHERE {where}" if where else ""
         names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
         found = self.all(f"SELECT {', '.join(names)} FROM {TABLE_OF[kind]}{condition} ORDER BY {order}", values)
-        return [kind(*(_value(kind, name, cell) for name, cell in zip(names, row, strict=True))) for row in found]
+        try:
+            return [kind(*(_value(kind, name, cell) for name, cell in zip(names, row, strict=True))) for row in found]
+        except (ValueError, TypeError) as error:  # a vector of half a number, a text where bytes should be
+            raise _damaged(self.path, error) from error
 
     def next_id(self, kind: type) -> int:
         """The id after the last: ids count up in the order of the video, so that a resumed build gives the same."""
@@ -197,6 +207,8 @@ def plain_words(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _explained(path, error) from error
+    except UnicodeDecodeError as error:  # SQLite quotes what it found in the file in its own messages
+        raise _damaged(path, error) from error
 
 
 def _explained(path: Path, error: sqlite3.Error) -> VtcError:
@@ -210,11 +222,15 @@ def _explained(path: Path, error: sqlite3.Error) -> VtcError:
         return MachineError(f"{path}: another process is writing to it", "wait for it, and run the command again")
     if code == sqlite3.SQLITE_IOERR:
         return MachineError(f"{path} cannot be read or written ({words})", "check the disk")
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return UsageError(f"the memory {path} is damaged ({words})", AGAIN)
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "decode to UTF-8" in words:
+        return _damaged(path, error)
     if "fts5" in words:
         return MachineError("this Python's SQLite has no full-text search (FTS5)", "`vtc doctor` says what to do")
     return VtcError(f"{path}: {words}", AGAIN)
+
+
+def _damaged(path: Path, error: Exception) -> UsageError:
+    return UsageError(f"the memory {path} is damaged ({error})", AGAIN)
 
 
 def _connect(uri: str) -> sqlite3.Connection:
