@@ -11,9 +11,10 @@ BIN := $(VENV)/bin
 # One stamp per state of pyproject.toml, choice of torch and place of the checkout, so that a second `make` installs nothing.
 KEY := $(shell { cat pyproject.toml; echo "$(TORCH)"; pwd; } | cksum | cut -d' ' -f1)
 HOUR := runs/hour.mp4
+ASKED ?= 30
 STAMP := $(VENV)/.installed-$(KEY)
 
-.PHONY: demo test lint format bench results clean
+.PHONY: demo test lint format bench results pictures clean
 
 demo: $(STAMP)
 	$(BIN)/vtc demo
@@ -44,6 +45,13 @@ bench: $(HOUR)
 results: $(STAMP)
 	$(BIN)/python -m benchmarks.results
 	$(BIN)/python -m benchmarks.results --write
+
+# The terminals of the README, as they were. Run it after the bundled model or what is printed has changed.
+pictures: $(STAMP)
+	cd runs && PATH="$(abspath $(BIN)):$$PATH" $(abspath $(BIN))/python ../docs/record_terminal.py \
+		-o ../docs/images/terminal.svg 'vtc demo --output film.mp4' && rm -f film.mp4
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python docs/record_terminal.py -o docs/images/bench.svg \
+		'vtc bench -m hiprune -m divprune -m uniform -m random --budgets 1/9 --limit $(ASKED)'
 
 $(HOUR): | $(STAMP)
 	mkdir -p $(@D)

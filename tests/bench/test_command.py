@@ -85,6 +85,30 @@ def test_the_table_fits_the_screen(summary, width):
 
 
 @pytest.mark.parametrize(
+    ("longest", "width", "named"),
+    [
+        (4, 80, True),
+        (5, 80, False),
+        (24, 100, True),
+        (25, 100, False),
+        (10, 120, True),
+        (30, 140, True),
+        (31, 140, False),
+    ],
+)
+def test_names_stand_in_the_table_where_they_fit(summary, longest, width, named):
+    rows = [{**row, "name": "n" * longest, "error": None, "costs": {**row["costs"], "by_question": False}}
+            for row in summary["rows"][:2]]  # fmt: skip
+    out = io.StringIO()
+    print_summary({**summary, "rows": rows}, Console(file=out, width=width, highlight=False))
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert "…" not in out.getvalue()
+    head = next(line for line in lines if "vs none" in line and "KV peak" in line)
+    assert ("method" in head) == named
+
+
+@pytest.mark.parametrize(
     ("variables", "coloured", "styled"),
     [({"TERM": "xterm-256color"}, False, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False, True),
      ({"TERM": "dumb"}, False, False)],

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from tests.support.clips import write_clip
 from vtc_cli.bench import shared_vision
-from vtc_cli.bench.runner import Bench
+from vtc_cli.bench.rows import rows_of
+from vtc_cli.bench.runner import Bench, Plan
+from vtc_cli.bench.suites.files import files_suite
 from vtc_cli.bench.summary import summarise
 from vtc_cli.errors import UsageError
 from vtc_cli.jobs.ledger import Ledger
+from vtc_cli.jobs.settings import Settings
 from vtc_cli.models.qwen import Qwen
 from vtc_cli.report.validation import problems
 
@@ -81,3 +86,23 @@ def test_what_does_not_fit_is_encoded_again(plan, encoded, monkeypatch):
     lines = list(Bench(replace(plan("uniform:retain=1/2", limit=1), share_vision=True)).run())
     films = {line["case"]: line["record"]["tokens"]["units"] for line in lines if line["row"] == "none"}
     assert encoded[()] == 2 * sum(films.values())
+
+
+def test_a_stream_asked_at_several_moments_is_seen_once(checkpoint, encoded, tmp_path):
+    write_clip(tmp_path / "one.mp4", seconds=6.0)
+    moments = [{"time": 2}, {"time": 4}, {}]
+    rows = [
+        {"video": "one.mp4", "question": f"What moves? {n}", "answer": "a bar", **at} for n, at in enumerate(moments)
+    ]
+    (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    shared = Settings(model=str(checkpoint), device="cpu", dtype="float32", max_new_tokens=3, pixels=32 * 32, chunk=1)
+    suite = files_suite(tmp_path / "q.jsonl", None)
+    alone = Plan(suite, rows_of(["uniform:retain=1/2"]), shared, 9)
+    expected = list(Bench(alone).run())
+    assert [case.film for case in suite.cases()] == ["one.mp4"] * 3
+    assert encoded[()] == 2 * (1 + 2 + 3)
+    encoded.clear()
+    lines = list(Bench(replace(alone, share_vision=True)).run())
+    assert [line["answer"] for line in lines] == [line["answer"] for line in expected]
+    assert [line["record"]["tokens"] for line in lines] == [line["record"]["tokens"] for line in expected]
+    assert encoded[()] == 3

@@ -106,6 +106,7 @@ class Bench:
         self._listener = _Listener(self.events)
         self._model: VideoLM | None = None
         self._shared: SharedVision | None = None
+        self._film: str | None = None
         self._done: dict[str, Line] = {}
         for row in self.plan.rows:
             self._runner(row)
@@ -157,6 +158,9 @@ class Bench:
             self.ledger.records.clear()
 
     def _case(self, case: Case) -> Iterator[Line]:
+        if self._shared is not None and (case.film is None or case.film != self._film):
+            self._shared.forget()  # but a film asked about at several moments begins alike each time
+        self._film = case.film
         keys = {row.name: [self._key(row, case, task) for task in case.tasks] for row in self.plan.rows}
         clip: Clip | None = None
         entries: int | None = None
@@ -188,8 +192,6 @@ class Bench:
         finally:
             if clip is not None:
                 clip.close()
-            if self._shared is not None:
-                self._shared.forget()
 
     def _row(
         self, row: Row, case: Case, tasks: Sequence[Task], clip: Clip | None, entries: int | None

@@ -38,11 +38,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Case:
-    """One film and its questions. id: unique within the suite. open: called once; the clip can be watched again."""
+    """One film and its questions. id: unique within the suite. open: called once; the clip can be watched again.
+
+    film: what parts of one film have in common, None for one that no other case shows any of.
+    """
 
     id: str
     tasks: tuple[Task, ...]
     open: Callable[[], Clip]
+    film: str | None = None
 
 
 class Suite(Protocol):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDE = 120  # columns from which intervals and all costs are shown
-LONGEST = 30  # of a method's name that still fits beside the figures
+FIGURES, WIDE_FIGURES = 76, 110  # columns they take at most: beside them stand the methods' names, or their numbers
 NARROW_CELL, WIDE_CELL = 7, 16  # columns of one method in the table of skills, without and with an interval
 
 
@@ -30,7 +30,8 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
 def views(summary: Summary, width: int) -> Iterator[RenderableType]:
     """What is printed, in order."""
     yield _title(summary)
-    named = width >= WIDE and max(len(_name(row)) for row in summary["rows"]) <= LONGEST
+    longest = max(len(_name(row)) for row in summary["rows"])
+    named = longest <= width - (WIDE_FIGURES if width >= WIDE else FIGURES)
     if not named:
         yield "\n" + "\n".join(f"{number:>3}  {_name(row)}" for number, row in enumerate(summary["rows"], 1)) + "\n"
     yield _methods(summary, width, named)

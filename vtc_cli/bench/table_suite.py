@@ -82,7 +82,7 @@ class TableSuite:
         for film, start, end in order:
             names = _names([item.question.id for item in films[film, start, end]])
             tasks = tuple(_task(item, name) for item, name in zip(films[film, start, end], names, strict=True))
-            yield Case(_name(film, start, end), tasks, partial(self._part, film, start, end))
+            yield Case(_name(film, start, end), tasks, partial(self._part, film, start, end), film)
 
     def official(self, lines: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """See `Suite.official`."""
