@@ -71,6 +71,7 @@ def tell(text: str) -> None:
 
 def train(options: argparse.Namespace, runner: Any) -> dict[str, Any]:
     """The manager, and the control with the same decisions."""
+    from vtc_cli.jobs.ledger import Ledger
     from vtc_cli.jobs.lessons import World
     from vtc_cli.memory.echo import EchoingNarrator
     from vtc_cli.memory.lessons import TrainingRequest
@@ -98,8 +99,9 @@ def train(options: argparse.Namespace, runner: Any) -> dict[str, Any]:
                 "shuffled": shuffled,
             }
             place = options.folder / name
-            request = TrainingRequest(options.folder, place, options.seed, recipe, tell)
-            runner.rememberer.method.train(lessons, model, narrator, request)
+            with Ledger(options.folder / "decisions.jsonl") as log:
+                request = TrainingRequest(options.folder, place, log, options.seed, recipe, tell)
+                runner.rememberer.method.train(lessons, model, narrator, request)
             reports[name] = json.loads((options.folder / "report.json").read_text())
             (place / "report.json").write_text(json.dumps(reports[name], indent=2) + "\n")
     return reports

@@ -23,8 +23,8 @@ from vtc_mm_mem.wording import PROMPT_VERSION
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vtc_cli.memory.lessons import Lesson, TrainingRequest
-    from vtc_cli.models.contract import VideoLM
+    from vtc_cli import VideoLM
+    from vtc_cli.memory import Lesson, TrainingRequest
 
 RULES, MODEL = "rules", "vlm"
 

@@ -27,6 +27,7 @@ from tests.mm_mem.asking import Seer
 from tests.mm_mem.fakes import moments, scenes, texture
 from tests.support.checkpoints import random_qwen3_vl
 from vtc_cli.errors import UsageError
+from vtc_cli.jobs.ledger import Ledger
 from vtc_cli.memory import Inquiry
 from vtc_cli.memory.lessons import KeptMoments, Lesson, TrainingRequest
 from vtc_cli.memory.narrator import ModelNarrator
@@ -177,11 +178,8 @@ def test_windows_are_of_clips_and_have_the_questions_about_them(lesson) -> None:
 
 def test_decisions_have_a_reward_for_each_action_and_are_gone_on_with(lesson, tmp_path: Path) -> None:
     def gather(folder: Path, narrator) -> list[Decision]:
-        table = Table(MMMem(last="S1"), narrator, Sampling(window=4, most=2, seed=1), folder / "decisions.jsonl")
-        try:
-            return list(table.of(lesson))
-        finally:
-            table.close()
+        with Ledger(folder / "decisions.jsonl") as log:
+            return list(Table(MMMem(last="S1"), narrator, Sampling(window=4, most=2, seed=1), log).of(lesson))
 
     found = gather(tmp_path, Seer((1, 2, 3, 4)))
     assert len(found) == 2
@@ -197,9 +195,9 @@ def test_decisions_have_a_reward_for_each_action_and_are_gone_on_with(lesson, tm
 
 
 def test_breaking_a_guard_is_told(lesson, tmp_path: Path) -> None:
-    table = Table(MMMem(last="S1", longest=10, captions="none"), Seer((1,)), Sampling(window=4), tmp_path / "d.jsonl")
-    found = list(table.of(lesson))
-    table.close()
+    with Ledger(tmp_path / "log") as log:
+        method = MMMem(last="S1", longest=10, captions="none")
+        found = list(Table(method, Seer((1,)), Sampling(window=4), log).of(lesson))
     assert {one.rewards["M"].valid for one in found} == {-1.0}
     assert {one.rewards["N"].valid for one in found} == {0.0}
 
@@ -207,17 +205,19 @@ def test_breaking_a_guard_is_told(lesson, tmp_path: Path) -> None:
 def test_an_unknown_option_and_a_film_without_decisions_are_refused(model, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no option 'epoch'"):
         Recipe.of({"epoch": 3})
-    request = TrainingRequest(tmp_path, tmp_path / "out", options={"exact": True})
-    with pytest.raises(UsageError, match="no decision"):
-        train_manager(MMMem(), [], model, ModelNarrator(model), request)
+    with Ledger(tmp_path / "log") as log:
+        request = TrainingRequest(tmp_path, tmp_path / "out", log, options={"exact": True})
+        with pytest.raises(UsageError, match="no decision"):
+            train_manager(MMMem(), [], model, ModelNarrator(model), request)
 
 
 @pytest.fixture
 def artefact(model, lesson, tmp_path: Path) -> Path:
     options = {"exact": True, "epochs": 1, "rank": 4, "alpha": 8, "held_out": 0.0, "most": 1}
     narrator = ModelNarrator(model)
-    request = TrainingRequest(tmp_path / "run", tmp_path / "manager", options=options)
-    return train_manager(MMMem(last="S0", tokens=4), [lesson], model, narrator, request)
+    with Ledger(tmp_path / "run" / "log") as log:
+        request = TrainingRequest(tmp_path / "run", tmp_path / "manager", log, options=options)
+        return train_manager(MMMem(last="S0", tokens=4), [lesson], model, narrator, request)
 
 
 def test_a_manager_is_refused_where_it_does_not_fit(artefact: Path, model, tmp_path: Path) -> None:

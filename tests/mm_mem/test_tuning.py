@@ -13,11 +13,11 @@ from tests.mm_mem.asking import Seer
 from tests.mm_mem.fakes import moments, scenes, texture
 from vtc_cli.config.layers import effective, settings
 from vtc_cli.errors import UsageError
-from vtc_cli.jobs.lessons import World, held_out, of_file, of_world
+from vtc_cli.jobs.lessons import World, of_file, of_world
 from vtc_cli.jobs.tuning import Search, Tuned, Tuner, settings_file
 from vtc_cli.memory import Inquiry
 from vtc_cli.memory.echo import EchoingNarrator
-from vtc_cli.memory.lessons import KeptMoments, Lesson, Marks, examine
+from vtc_cli.memory.lessons import KeptMoments, Lesson, Marks, examine, held_out
 from vtc_cli.methods.registry import choose
 
 SIGNS = (1, 2, 3)

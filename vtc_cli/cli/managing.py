@@ -5,7 +5,6 @@ from __future__ import annotations
 import json as json_format
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +14,16 @@ from vtc_cli.cli.tuning import taught
 if TYPE_CHECKING:
     from vtc_cli.jobs.lessons import World
     from vtc_cli.jobs.settings import Settings
-    from vtc_cli.memory.lessons import TrainingRequest
 
 
 def train_on(
     settings: Settings,
     world: World,
-    request: TrainingRequest,
+    recipe: Mapping[str, Any],
     *,
+    seed: int,
+    folder: Path,
+    output: Path,
     questions: Path | None,
     videos: Path | None,
     json: bool,
@@ -30,16 +31,20 @@ def train_on(
     verbose: bool,
 ) -> None:
     """Train, and print what the manager is worth."""
+    from vtc_cli.jobs.ledger import Ledger
     from vtc_cli.jobs.lessons import of_file, of_world
     from vtc_cli.memory.echo import EchoingNarrator
+    from vtc_cli.memory.lessons import TrainingRequest
 
     say = (lambda text: None) if quiet else (lambda text: print(text, file=sys.stderr, flush=True))
     footage = of_file(questions, videos) if questions is not None else of_world(world)
     with library_noise(verbose), taught(settings, footage, say) as (runner, lessons):
         model = runner.prepare()
         narrator = EchoingNarrator(runner.narrator(model))
-        made = runner.rememberer.method.train(lessons, model, narrator, replace(request, step=say))
-    report = json_format.loads((request.folder / "report.json").read_text(encoding="utf-8"))
+        with Ledger(folder / "decisions.jsonl") as log:
+            request = TrainingRequest(folder, output, log, seed, recipe, say)
+            made = runner.rememberer.method.train(lessons, model, narrator, request)
+    report = json_format.loads((folder / "report.json").read_text(encoding="utf-8"))
     if json:
         print(json_format.dumps({"manager": str(made), **report}, indent=2))
         return

@@ -105,7 +105,6 @@ def manager(
     from vtc_cli.config.layers import effective, settings
     from vtc_cli.jobs.amounts import parse_length
     from vtc_cli.jobs.lessons import World
-    from vtc_cli.memory.lessons import TrainingRequest
 
     own = {"seed", "output", "max_frames"}
     values = effective({name: value for name, value in flags.items() if name not in own})
@@ -128,11 +127,13 @@ def manager(
         "held_out": held_out,
         "shuffled": shuffled,
     }
-    request = TrainingRequest(folder, output or folder / "manager", seed, recipe)
     train_on(
         settings(values),
         World(films=films, length=seconds, seed=seed, split="train"),
-        request,
+        recipe,
+        seed=seed,
+        folder=folder,
+        output=output or folder / "manager",
         questions=questions,
         videos=videos,
         json=json,

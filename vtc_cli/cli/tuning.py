@@ -33,10 +33,11 @@ def tune_on(
     verbose: bool,
 ) -> None:
     """Search, write the settings file, print what was found."""
-    from vtc_cli.jobs.lessons import held_out, of_file, of_world
+    from vtc_cli.jobs.lessons import of_file, of_world
     from vtc_cli.jobs.tuning import Tuner, settings_file
     from vtc_cli.jobs.writing import write_whole
     from vtc_cli.memory.echo import EchoingNarrator
+    from vtc_cli.memory.lessons import held_out
     from vtc_cli.methods.registry import choose
 
     say = (lambda text: None) if quiet else (lambda text: print(text, file=sys.stderr, flush=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -119,12 +119,6 @@ def watch(footage: Footage, rememberer: Rememberer, model: VideoLM) -> Lesson:
         raise
     finally:
         clip.close()
-
-
-def held_out(lessons: Sequence[Lesson], share: float) -> tuple[list[Lesson], list[Lesson]]:
-    """(those to learn from, those to check on): the last `share` of the films, at least one where there are two."""
-    count = min(len(lessons) - 1, max(1, round(len(lessons) * share))) if share > 0 and len(lessons) > 1 else 0
-    return list(lessons[: len(lessons) - count]), list(lessons[len(lessons) - count :])
 
 
 def _rendered(film: Film, size: tuple[int, int]) -> Clip:

@@ -23,11 +23,20 @@ if TYPE_CHECKING:
     from vtc_cli.memory.contract import Written as Written
     from vtc_cli.memory.jpeg import decode_jpeg as decode_jpeg
     from vtc_cli.memory.jpeg import encode_jpeg as encode_jpeg
+    from vtc_cli.memory.lessons import Lesson as Lesson
+    from vtc_cli.memory.lessons import Log as Log
+    from vtc_cli.memory.lessons import Marks as Marks
+    from vtc_cli.memory.lessons import TrainingRequest as TrainingRequest
+    from vtc_cli.memory.lessons import held_out as held_out
+    from vtc_cli.memory.lessons import mark as mark
     from vtc_cli.memory.narrator import at_one_size as at_one_size
+    from vtc_cli.memory.narrator import model_key as model_key
+    from vtc_cli.memory.narrator import prompt_ids as prompt_ids
     from vtc_cli.memory.posteriors import GATE as GATE
     from vtc_cli.memory.posteriors import Posterior as Posterior
     from vtc_cli.memory.posteriors import Weighed as Weighed
     from vtc_cli.memory.posteriors import posterior as posterior
+    from vtc_cli.memory.preparing import prepare as prepare
     from vtc_cli.memory.rows import KINDS as KINDS
     from vtc_cli.memory.rows import AliasRow as AliasRow
     from vtc_cli.memory.rows import ClipRow as ClipRow
@@ -68,13 +77,15 @@ _HOMES = {
         "rows",
     ),
     **dict.fromkeys(("cosine", "stored", "unit"), "vectors"),
+    **dict.fromkeys(("Lesson", "Log", "Marks", "TrainingRequest", "held_out", "mark"), "lessons"),
+    **dict.fromkeys(("at_one_size", "model_key", "prompt_ids"), "narrator"),
     "Hit": "searching",
     "MemoryStore": "store",
     "MemoryView": "view",
     "When": "timewords",
-    "at_one_size": "narrator",
     "decode_jpeg": "jpeg",
     "encode_jpeg": "jpeg",
+    "prepare": "preparing",
     "search": "searching",
     "when": "timewords",
 }
@@ -91,7 +102,10 @@ __all__ = [
     "Hit",
     "Inquiry",
     "Interval",
+    "Lesson",
+    "Log",
     "Look",
+    "Marks",
     "MemoryBuilder",
     "MemoryStore",
     "MemoryView",
@@ -108,6 +122,7 @@ __all__ = [
     "RevisitRow",
     "Step",
     "SubtitleRow",
+    "TrainingRequest",
     "Weighed",
     "When",
     "Written",
@@ -115,7 +130,12 @@ __all__ = [
     "cosine",
     "decode_jpeg",
     "encode_jpeg",
+    "held_out",
+    "mark",
+    "model_key",
     "posterior",
+    "prepare",
+    "prompt_ids",
     "search",
     "stored",
     "unit",

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -91,15 +91,27 @@ class Lesson:
     about: tuple[tuple[float, float] | None, ...] = ()
 
 
+class Log(Protocol):
+    """Lines that outlive a run, each whole or not there; see `jobs.ledger.Ledger`. records: those that are there."""
+
+    records: list[dict[str, Any]]
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Write one more; it has the key `schema`."""
+        ...
+
+
 @dataclass(frozen=True)
 class TrainingRequest:
-    """How a manager is trained. folder: the run's own. output: where the result goes. seed: of everything drawn.
+    """How a manager is trained. folder: the run's own. output: where the result goes. log: of the run, for what is dear
+    to find out again. seed: of everything drawn.
 
     options: of the training, as plain values; the method knows which. step: called with a line of words as it goes on.
     """
 
     folder: Path
     output: Path
+    log: Log
     seed: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
     step: Callable[[str], None] | None = None
@@ -173,3 +185,9 @@ def written_tokens(store: MemoryStore, narrator: Narrator) -> int:
     marks = ", ".join("?" * len(SPOKEN))
     bodies = [row.body for row in store.rows(Passage, f"kind IN ({marks})", SPOKEN, "id")]
     return narrator.count("\n".join(bodies)) - narrator.count("") if bodies else 0
+
+
+def held_out(lessons: Sequence[Lesson], share: float) -> tuple[list[Lesson], list[Lesson]]:
+    """(those to learn from, those to check on): the last `share` of the films, at least one where there are two."""
+    count = min(len(lessons) - 1, max(1, round(len(lessons) * share))) if share > 0 and len(lessons) > 1 else 0
+    return list(lessons[: len(lessons) - count]), list(lessons[len(lessons) - count :])

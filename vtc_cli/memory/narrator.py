@@ -84,6 +84,13 @@ def model_key(model: VideoLM) -> str:
     return f"{info.name}@{info.revision}{changed}"
 
 
+def prompt_ids(model: VideoLM, text: str, choices: Mapping[str, str] | None = None) -> list[int]:
+    """Token ids of a question without a video, as the model's own chat template writes it, up to where the answer
+    starts."""
+    opening = model.open(Cursor())
+    return [*opening.ids.tolist(), *model.question(opening.cursor, text, choices).ids.tolist()]
+
+
 class SessionLook:
     """See `Look`: a session that has watched. It may also be one that watched the whole video in bounded memory."""
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from vtc_cli import MachineError, UsageError
-from vtc_cli.memory import Narrator
-from vtc_cli.memory.lessons import Lesson, TrainingRequest
+from vtc_cli.memory import Lesson, Log, Narrator, TrainingRequest, held_out, model_key
 from vtc_mm_mem.training.artefact import write_facts
 from vtc_mm_mem.training.decisions import Decision, Sampling, Table, shuffled
 from vtc_mm_mem.training.exact import Course, train_exactly
@@ -98,10 +97,8 @@ def train_manager(
 
         check_trl()
     request.folder.mkdir(parents=True, exist_ok=True)
-    learnt, apart = _decisions(method, lessons, narrator, recipe, request.folder, tell)
+    learnt, apart = _decisions(method, lessons, narrator, recipe, request.log, tell)
     report = train_on(policy, learnt, apart, recipe, request.folder, tell, model.tokenizer, request.output)
-    from vtc_cli.memory.narrator import model_key
-
     options = {name: getattr(method, name) for name in ("merge", "same", "longest", "shortest")}
     write_facts(request.output, model_key(model), dict(zip(LABELS, policy.actions, strict=True)), options, report)
     return request.output
@@ -112,24 +109,19 @@ def _decisions(
     lessons: Sequence[Lesson],
     narrator: Narrator,
     recipe: Recipe,
-    folder: Path,
+    log: Log,
     tell: Callable[[str], None],
 ) -> tuple[list[Decision], list[Decision]]:
     """Decisions to learn from, and those of films kept apart."""
-    from vtc_cli.jobs.lessons import held_out
-
     sampling = Sampling(recipe.window, recipe.most, recipe.explore, recipe.budget, recipe.seed)
-    table = Table(method, narrator, sampling, folder / "decisions.jsonl")
+    table = Table(method, narrator, sampling, log)
     parts: list[list[Decision]] = []
-    try:
-        for films in held_out(lessons, recipe.held_out):
-            parts.append([])
-            for lesson in films:
-                found = list(table.of(lesson))
-                parts[-1] += found
-                tell(f"{lesson.name}: {len(found)} decisions")
-    finally:
-        table.close()
+    for films in held_out(lessons, recipe.held_out):
+        parts.append([])
+        for lesson in films:
+            found = list(table.of(lesson))
+            parts[-1] += found
+            tell(f"{lesson.name}: {len(found)} decisions")
     if not parts[0]:
         raise UsageError("the films hold no decision to learn from", "give more films, or longer ones")
     return parts[0], parts[1]

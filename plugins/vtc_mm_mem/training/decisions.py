@@ -18,9 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vtc_cli.memory import Inquiry, MemoryStore, Moment, Narrator
-from vtc_cli.memory.lessons import Lesson, Marks, mark
-from vtc_cli.memory.preparing import prepare
+from vtc_cli.memory import Inquiry, Lesson, Log, Marks, MemoryStore, Moment, Narrator, mark, prepare
 from vtc_mm_mem.builder import Builder
 from vtc_mm_mem.events import Closing
 from vtc_mm_mem.gate import Cutter
@@ -105,15 +103,13 @@ class Script:
 
 
 class Table:
-    """Gathers decisions. path: where they are kept, a line per window, as they come."""
+    """Gathers decisions. log: where they are kept, a line per window, as they come."""
 
-    def __init__(self, method: MMMem, narrator: Narrator, sampling: Sampling, path: Path):
-        from vtc_cli.jobs.ledger import Ledger
-
+    def __init__(self, method: MMMem, narrator: Narrator, sampling: Sampling, log: Log):
         self._method = replace(method, manager="rules")
         self._narrator, self._how = narrator, sampling
-        self._ledger = Ledger(path)
-        self._known = {line["name"]: line for line in self._ledger.records if line["schema"] == SCHEMA}
+        self._log = log
+        self._known = {line["name"]: line for line in log.records if line["schema"] == SCHEMA}
 
     def of(self, lesson: Lesson) -> Iterator[Decision]:
         """The decisions of a film, window by window; windows that no question is about have none."""
@@ -125,12 +121,8 @@ class Table:
             if name not in self._known:
                 found = [_plain(one) for one in self._decisions(lesson, moments, end, exam, name)]
                 self._known[name] = {"schema": SCHEMA, "name": name, "film": lesson.name, "decisions": found}
-                self._ledger.append(self._known[name])
+                self._log.append(self._known[name])
             yield from (_read(one) for one in self._known[name]["decisions"])
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._ledger.close()
 
     def _decisions(
         self, lesson: Lesson, moments: Sequence[Moment], end: float, exam: Exam, name: str

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from vtc_cli import UsageError
-from vtc_cli.memory import Narrator
+from vtc_cli.memory import Narrator, model_key
 from vtc_mm_mem.judging import Sight
 from vtc_mm_mem.training.artefact import check_artefact, check_fits
 from vtc_mm_mem.training.lora import Lora
@@ -25,8 +25,6 @@ class Learnt:
     @classmethod
     def load(cls, folder: Path, narrator: Narrator) -> Learnt:
         """The manager of a folder. Raises UsageError when it does not go with the narrator's model."""
-        from vtc_cli.memory.narrator import model_key
-
         facts = check_artefact(folder)
         model: Any = getattr(narrator, "model", None)
         if model is None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vtc_cli import UsageError
+from vtc_cli.memory import prompt_ids
 from vtc_mm_mem.training.state import ACTIONS, MEANT, prompt_of
 
 LABELS = tuple(ACTIONS)
@@ -22,9 +23,7 @@ class TextPolicy:
     """
 
     def __init__(self, model: Any):
-        from vtc_cli.models.contract import Cursor
-
-        self._model, self._cursor = model, Cursor()
+        self._model = model
         self.network: Any = getattr(model, "model", None)
         inner = getattr(self.network, "model", None)
         if inner is None or not hasattr(inner, getattr(model, "DECODER", "")):
@@ -35,9 +34,7 @@ class TextPolicy:
 
     def ids(self, state: str) -> list[int]:
         """Token ids of the whole prompt, as the model's own chat template writes it, without a video."""
-        opening = self._model.open(self._cursor)
-        closing = self._model.question(opening.cursor, prompt_of(state), MEANT)
-        return [*opening.ids.tolist(), *closing.ids.tolist()]
+        return prompt_ids(self._model, prompt_of(state), MEANT)
 
     def log_probs(self, prompts: Sequence[Sequence[int]]) -> Tensor:
         """Log probability of N, M, D at the first place of the answer, fp32 [n, 3], shares of the three alone."""
