@@ -6,7 +6,7 @@ Words are fixed, figures are filled in, and the advice is what the figures bear 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +158,15 @@ def _length(part: Mapping[str, Any]) -> str:
     return f"{length / 60:g} minutes" if length >= 60 else f"{length:g} seconds"
 
 
+def _lost(results: Results) -> Iterator[str]:
+    """Rows that failed, and films that could not be read."""
+    for name, part in results.parts.items():
+        yield from (
+            f"{name}: `{row['name']}` failed: {row['error']['message']}" for row in part["rows"] if row.get("error")
+        )
+        yield from (f"{name}: {film['case']}: {film['error']}" for film in part.get("left_out", ()))
+
+
 def _made(results: Results) -> str:
     rows = []
     for name, part in results.parts.items():
@@ -171,4 +180,9 @@ def _made(results: Results) -> str:
                      with_what, versions, f"`{part['command']}`"])  # fmt: skip
     first = results.parts["pruners"]["model"]
     weights = f"`tiny`, {first['dtype']}, {size(first['weight_bytes'])}, weights `{first['revision']}`"
-    return f"{weights}.\n\n" + table(["part", "date", "seed", "machine", "versions", "command"], rows, left=6)
+    lost = "".join(f"\n- {told}" for told in _lost(results))
+    return (
+        f"{weights}.\n\n"
+        + (f"Left out:\n{lost}\n\n" if lost else "")
+        + table(["part", "date", "seed", "machine", "versions", "command"], rows, left=6)
+    )

@@ -105,6 +105,16 @@ def test_where_recent_wins_is_said():
     assert not [item for item in expectations(of(caches=lost)) if item.claim.startswith("`recent`")]
 
 
+def test_a_row_that_failed_is_told_and_is_in_no_table():
+    broken = part("pruners")
+    row = next(row for row in broken["rows"] if row["name"] == "fastv:retain=1/3")
+    row |= {"score": None, "costs": None, "error": {"kind": "VtcError", "message": "it broke"}}
+    text = page(of(pruners=broken))
+    assert "- pruners: `fastv:retain=1/3` failed: it broke" in text
+    assert text.count("| `fastv:retain=1/3` |") == 1  # its costs were measured apart
+    assert "Left out" not in page(of())
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
