@@ -6,6 +6,7 @@ trace, and entries are only ever dropped between forwards.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -254,7 +255,7 @@ class Context:
             )
         paid = self._look(self._looking) if self._looking else None
 
-        def choose(layer: int) -> Tensor | None:
+        def choose(layer: int, policy: CachePolicy = policy) -> Tensor | None:
             if keep[layer] == held[layer]:
                 return None
             view = slab.view(layer) if paid is None else replace(slab.view(layer), attention=paid[layer])
@@ -262,7 +263,8 @@ class Context:
 
         choosing = [layer for layer in range(len(held)) if 0 < keep[layer] < held[layer]]
         if self._products is None and choosing:
-            self._products = products_of(lambda: choose(choosing[0]))  # the layers of a cache are alike
+            again = copy.deepcopy(policy)  # which may remember what it was shown
+            self._products = products_of(lambda: choose(choosing[0], again))  # the layers of a cache are alike
         self.meter.products += (self._products or 0) * len(choosing)
         with self.meter.time("method"):
             try:
