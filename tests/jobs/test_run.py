@@ -11,11 +11,12 @@ import torch
 from vtc_cli.cli.plans import plan_text
 from vtc_cli.errors import UsageError, VideoError
 from vtc_cli.jobs.amounts import Budget
+from vtc_cli.jobs.answering import answer_video
 from vtc_cli.jobs.events import Events
 from vtc_cli.jobs.plan import plan_request
 from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.request import Request
-from vtc_cli.jobs.run import Runner, answer_video
+from vtc_cli.jobs.run import Runner
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.jobs.setup import frames_ahead
 from vtc_cli.methods.registry import Chosen

@@ -15,10 +15,11 @@ from tests.engine.small_lm import SmallLM
 from vtc_cli import Kept, TokenPruner, UsageError
 from vtc_cli.cli.plans import plan_text
 from vtc_cli.jobs.amounts import parse_budget
+from vtc_cli.jobs.answering import answer_video
 from vtc_cli.jobs.plan import plan_request
 from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.request import Request
-from vtc_cli.jobs.run import Runner, answer_video
+from vtc_cli.jobs.run import Runner
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.jobs.setup import methods_of
 from vtc_cli.jobs.split import Split, split_budget

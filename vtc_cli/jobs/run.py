@@ -34,21 +34,6 @@ Record = dict[str, Any]
 Observe = Callable[[Sequence[Frame], Sequence["Unit"]], None]
 
 
-def answer_video(
-    model: VideoLM, source: str, questions: Sequence[Question], settings: Settings, events: Events | None = None
-) -> Iterator[Record]:
-    """Records of all questions about one video, watched once. Raises VtcError when it cannot be read.
-
-    model: as `load_model` returns it. The record of each answer has the schema `vtc.answer/1`.
-    """
-    runner = Runner(replace(settings, model=model.info.name), events, model=model)
-    clip = runner.open(source)
-    try:
-        yield from runner.answer(clip, questions)
-    finally:
-        clip.close()
-
-
 class Runner:
     """A model with its settings, answering about one video after another. The model is loaded when first needed.
 
