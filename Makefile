@@ -41,7 +41,7 @@ bench: $(HOUR)
 	mv runs/tiny.json benchmarks/results/tiny.json
 	$(BIN)/python -m benchmarks.hour $(HOUR) --model tiny
 
-# Every method at every size: about three hours on two slow cores. Stopped, it goes on. Writes docs/results.md.
+# Every method at every size: about four hours of processor time. Stopped, it goes on. Writes docs/results.md.
 results: $(STAMP)
 	$(BIN)/python -m benchmarks.results
 	$(BIN)/python -m benchmarks.results --write

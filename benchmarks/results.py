@@ -82,9 +82,9 @@ def _answer(runs: Sequence[Run], options: argparse.Namespace, clock: Clock) -> b
         for one in runs:
             one.film(clock)
             _tell(one)
-        if runs:
-            left = sum(one.left or 0.0 for one in runs)
-            print(f"about {_minutes(left)} of processor time for the rest of these", file=sys.stderr)
+        known = [one.left for one in runs if one.left is not None]
+        if runs and len(known) == len(runs):
+            print(f"about {_minutes(sum(known))} of processor time for the rest of these", file=sys.stderr)
         for one in runs if not options.estimate else ():
             while one.film(clock):
                 _tell(one)
