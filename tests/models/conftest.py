@@ -1,4 +1,4 @@
-"""One small random checkpoint for the whole folder, loaded once as our adapter and once as the library's class."""
+"""Small random checkpoints for the whole folder, loaded once as our adapter and once as the library's class."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.models.nemotron import Loaded as Nemotron
 from tests.support.checkpoints import random_qwen3_vl
+from tests.support.nemotron_checkpoints import random_nemotron_h_omni
 from tests.support.torchvision_shim import declare_operators
 from vtc_cli.models.load import load_model
 from vtc_cli.models.qwen3_vl import Qwen3VL
@@ -33,3 +35,8 @@ def reference(folder: Path) -> Any:
     from transformers import Qwen3VLForConditionalGeneration
 
     return Qwen3VLForConditionalGeneration.from_pretrained(folder).eval()
+
+
+@pytest.fixture(scope="session")
+def nemotron(tmp_path_factory: pytest.TempPathFactory) -> Nemotron:
+    return Nemotron(random_nemotron_h_omni(tmp_path_factory.mktemp("nemotron") / "model"))
