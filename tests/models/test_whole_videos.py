@@ -7,7 +7,7 @@ import torch
 
 from tests.support.checkpoints import randomise
 from vtc_cli.errors import MachineError
-from vtc_cli.models.registry import WHOLE, family_of
+from vtc_cli.models.recognise import WHOLE, family_of
 
 
 @pytest.mark.parametrize("kind", WHOLE)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def fetch(name: str, revision: str | None = None, *, force: bool = False, quiet: bool = False) -> Pulled:
     """Fetch and verify a Hub model whose architecture runs. quiet: no progress bars. Raises VtcError; see `pull`."""
     from vtc_cli.models.pull import pull
-    from vtc_cli.models.registry import family_of
+    from vtc_cli.models.recognise import family_of
 
     with _bars(shown=not quiet):
         return pull(name, revision, lambda config: family_of(config, name), force=force)

@@ -10,7 +10,8 @@ from typing import Any
 
 from vtc_cli.errors import MachineError, UsageError, VtcError
 from vtc_cli.models.catalog import PUBLISHED, RECOMMENDED, TINY_FOLDER, ModelFacts, catalog, facts_of
-from vtc_cli.models.registry import FAMILIES, GENERIC, TINY, WHOLE
+from vtc_cli.models.recognise import WHOLE
+from vtc_cli.models.registry import FAMILIES, GENERIC, TINY
 
 
 def model_rows() -> list[dict[str, Any]]:

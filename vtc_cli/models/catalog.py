@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from vtc_cli.errors import MachineError
-from vtc_cli.models.registry import FAMILIES, TINY, family_of
+from vtc_cli.models.recognise import family_of
+from vtc_cli.models.registry import FAMILIES, TINY
 from vtc_cli.models.weights import DTYPE_BYTES, stored_weights
 
 TINY_FOLDER = Path(__file__).parent / "tiny" / "checkpoint"

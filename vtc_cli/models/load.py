@@ -21,7 +21,8 @@ from vtc_cli.models.device import (
 from vtc_cli.models.hub import Source, locate
 from vtc_cli.models.lora import find_lora
 from vtc_cli.models.quantise import BITS, pick_quantisation
-from vtc_cli.models.registry import AUTO, TINY, Family, family_of
+from vtc_cli.models.recognise import family_of
+from vtc_cli.models.registry import AUTO, TINY, Family
 from vtc_cli.models.spread import pick_spread
 from vtc_cli.models.weights import StoredWeights, stored_weights
 

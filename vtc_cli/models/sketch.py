@@ -16,7 +16,7 @@ from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.prompt import Prompt, multiple_choice
 from vtc_cli.models.quantise import BITS
 from vtc_cli.models.quiet import quiet
-from vtc_cli.models.registry import family_of
+from vtc_cli.models.recognise import family_of
 from vtc_cli.models.weights import DTYPE_BYTES, stored_weights
 
 
