@@ -35,12 +35,13 @@ from vtc_cli.train.world.questions import SHORT_SKILLS, SKILLS
 from vtc_cli.train.world.scoring import TOLERANCE
 from vtc_cli.train.world.shoot import fewest_scenes
 
+FEW = 0.3  # share of the films with as few shots as can be: only one shot can be described, and counted in
 LETTERED = 0.15  # share of the questions with a closed list of answers that are asked as multiple choice
 # Units per film -> how often, and films of one unit for which a step has room: early, later, at the end.
 COURSES: tuple[tuple[float, dict[int, float]], ...] = (
     (0.1, {1: 0.7, 2: 0.3}),
     (0.75, {1: 0.06, 2: 0.22, 4: 0.28, 8: 0.25, 16: 0.15, 32: 0.04}),
-    (1.0, {1: 0.05, 2: 0.2, 4: 0.24, 8: 0.25, 16: 0.18, 32: 0.06, 64: 0.02}),
+    (1.0, {1: 0.03, 2: 0.28, 4: 0.26, 8: 0.2, 16: 0.16, 32: 0.06, 64: 0.01}),
 )
 ASKED = 60  # questions a film is asked at most
 WRAPPING = "Question: {question}\nAnswer in a few words."  # how a memory asks
@@ -48,7 +49,7 @@ WRAPPED = 0.06  # share of the questions asked so
 CHOICE = "choice"  # what multiple choice is called in the log, whatever the skill
 KINDS = (*SKILLS, CHOICE)
 EASY = ("colour", "shape", "exists", "motion", "absent", "relevance")  # learnt first, and asked about in every film
-DENSE = (("describe", 0.6), ("json", 0.35))  # a description teaches more per token than any question: asked as often
+DENSE = (("describe", 1.0), ("json", 0.9))  # a description teaches more per token than any question: asked as often
 REHEARSED = (0.07, 0.3)  # from this share of the steps on, a film is asked an easy skill with this probability
 TIMED = ("when", "duration")  # nearly always the same answer in a film of one or two units, so seldom asked there
 Spans = list[tuple[float, float]]
@@ -126,7 +127,8 @@ def _film(rng: np.random.Generator, seed: int, span: float, aspect: float) -> Fi
     if span >= 16 and rng.random() < 0.4:
         return make_long_film(seed, "train", span, aspect)
     fewest = fewest_scenes(span)
-    return make_film(seed, "train", span, int(rng.integers(fewest, max(fewest, int(span / 2.5)) + 1)), aspect)
+    scenes = fewest if rng.random() < FEW else int(rng.integers(fewest, max(fewest, int(span / 2.5)) + 1))
+    return make_film(seed, "train", span, scenes, aspect)
 
 
 def _exchanges(
