@@ -27,13 +27,26 @@ INFO = replace(SmallLM(context=1000).info, kv_bytes_per_token=100)
     ],
 )
 def test_the_default_is_what_fits(free: int, device: str, units: int | None, entries: int, reason: str) -> None:
-    allowance = allow(replace(INFO, device=device), prefix=20, turn=40, unit=10, units=units, free=free)
+    allowance = allow(replace(INFO, device=device), prefix=20, turn=40, unit=10, units=units, free={device: free})
     assert (allowance.entries, allowance.bytes, allowance.reason) == (entries, entries * 100, reason)
 
 
+@pytest.mark.parametrize(
+    ("free", "entries", "reason"),
+    [
+        ({"cuda:0": 80_000, "cuda:1": 90_000}, 533 - 60, "50% of 0.0 GB free on cuda:0"),  # three layers in four
+        ({"cuda:0": 80_000, "cuda:1": 10_000}, 200 - 60, "50% of 0.0 GB free on cuda:1"),
+    ],
+)
+def test_the_device_that_is_full_first_decides(free: dict[str, int], entries: int, reason: str) -> None:
+    info = replace(INFO, device="cuda:0", kv_devices=("cuda:0", "cuda:0", "cuda:0", "cuda:1"))
+    allowance = allow(info, prefix=20, turn=40, unit=10, free=free)
+    assert (allowance.entries, allowance.reason) == (entries, reason)
+
+
 def test_what_was_asked_for_is_taken_as_it_is() -> None:
-    assert allow(INFO, prefix=20, turn=40, unit=10, asked=77, free=0).entries == 77
-    assert allow(INFO, prefix=20, turn=40, unit=10, asked=Bytes(7_799), free=0).entries == 77
+    assert allow(INFO, prefix=20, turn=40, unit=10, asked=77, free={"cpu": 0}).entries == 77
+    assert allow(INFO, prefix=20, turn=40, unit=10, asked=Bytes(7_799), free={"cpu": 0}).entries == 77
 
 
 @pytest.mark.parametrize(
@@ -41,8 +54,8 @@ def test_what_was_asked_for_is_taken_as_it_is() -> None:
     [
         ({"asked": 9}, "budget of 9 entries is smaller than one unit of 10 entries"),
         ({"asked": Bytes(950)}, "9 entries of 100 bytes each is smaller than one unit of 10"),
-        ({"free": 4_000}, "budget of 0 entries (25% of 0.0 GB free on cpu)"),
-        ({"free": 10**9, "turn": 975}, "context of 1,000"),
+        ({"free": {"cpu": 4_000}}, "budget of 0 entries (25% of 0.0 GB free on cpu)"),
+        ({"free": {"cpu": 10**9}, "turn": 975}, "context of 1,000"),
     ],
 )
 def test_too_little_for_one_unit_is_refused_with_the_arithmetic(options: dict[str, Any], words: str) -> None:

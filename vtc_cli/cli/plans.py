@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vtc_cli.cli.answers import one_line
 from vtc_cli.models.device import AS_ASKED
+from vtc_cli.models.spread import in_words
 from vtc_cli.report.units import count, length, method_text, operations, size, split_text
 
 if TYPE_CHECKING:
@@ -108,3 +109,6 @@ def _cost(plan: VideoPlan) -> Iterator[tuple[str, str]]:
         f"about {size(memory.total)} beside Python and its libraries: weights {size(memory.weights)} · "
         f"cache {size(memory.cache)} · frames {size(memory.frames)} · working {size(memory.working)}",
     )
+    if memory.elsewhere:
+        rest = (f"{size(amount)} {in_words(place, model.device)}" for place, amount in memory.elsewhere.items())
+        yield "", f"on {model.device}; more weights: {', '.join(rest)}"

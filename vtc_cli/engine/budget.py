@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,14 +44,14 @@ def allow(
     asked: int | None = None,
     units: int | None = None,
     most: int | None = None,
-    free: int | None = None,
+    free: Mapping[str, int] | None = None,
 ) -> Allowance:
     """The budget of a session.
 
     prefix, turn: entries outside the budget. unit: rows of the first unit. asked: entries, or `Bytes`; None chooses
     what fits the device and the model's context. units: how many units the video will have, when known, so that no
-    more is taken than it needs; most: how many the policy holds at the same time. free: bytes free on the device,
-    measured when None.
+    more is taken than it needs; most: how many the policy holds at the same time. free: bytes free on each device that
+    keeps entries, measured when None.
     Raises UsageError, with the arithmetic, when the budget, or the model's context, holds less than one unit.
     """
     each = info.kv_bytes_per_token
@@ -67,10 +69,8 @@ def allow(
         if entries < unit:
             raise below_one_unit(entries, unit, each, in_bytes=in_bytes)
         return Allowance(entries, entries * each, "asked for")
-    free = free_bytes(info.device) if free is None else free
-    share = CPU_SHARE if info.device.startswith("cpu") else ACCELERATOR_SHARE
-    fits = max(0, int(free * share) // each - prefix - turn)
-    entries, reason = fits, f"{share:.0%} of {free / 1e9:.1f} GB free on {info.device}"
+    fits, reason = _fitting(info, free)
+    entries = max(0, fits - prefix - turn)
     if context < entries:
         entries, reason = context, f"the model's context of {info.context:,}"
     for count, why in ((units, "the whole video fits"), (most, f"{most} units are held at most")):
@@ -80,6 +80,18 @@ def allow(
     if entries < unit:
         raise below_one_unit(entries, unit, each, why=reason)
     return Allowance(entries, entries * each, reason)
+
+
+def _fitting(info: ModelInfo, free: Mapping[str, int] | None) -> tuple[int, str]:
+    """Entries that fit where the layers keep them, and why no more: the device that is full first."""
+    layers = Counter(info.kv_devices or (info.device,))
+    found = []
+    for device, count in layers.items():
+        room = free_bytes(device) if free is None else free[device]
+        share = CPU_SHARE if device.startswith("cpu") else ACCELERATOR_SHARE
+        fits = int(room * share) * layers.total() // (info.kv_bytes_per_token * count)
+        found.append((fits, f"{share:.0%} of {room / 1e9:.1f} GB free on {device}"))
+    return min(found)
 
 
 def entries_of(asked: int, each: int) -> int:

@@ -21,24 +21,27 @@ if TYPE_CHECKING:
 
 
 def place(settings: Settings, name_reason: str) -> tuple[Placement, int]:
-    """Where and how the model of `settings` would be loaded, and how many parameters it has. Raises VtcError."""
-    from vtc_cli.models.device import (
-        Placement,
-        available_memory,
-        check_attention,
-        pick_attention,
-        pick_device,
-        pick_dtype,
-    )
-    from vtc_cli.models.quantise import pick_quantisation
+    """Where and how the model of `settings` would be loaded, and how many parameters it has. Raises VtcError.
+
+    An adapter on the Hub is left out, for nothing is downloaded.
+    """
+    from vtc_cli.models.device import available_memory
+    from vtc_cli.models.lora import folder_of
+    from vtc_cli.models.placing import pick_placement, with_dtype
 
     facts = find_facts(settings.model, settings.revision)
-    device, device_reason = pick_device(settings.device)
-    dtype, dtype_reason = pick_dtype(settings.dtype, device, facts.parameters, available_memory(device))
-    kernel = pick_attention(settings.attention)
-    check_attention(kernel, device)
-    small = pick_quantisation(settings.quantize, device)
-    return Placement(device, device_reason, dtype, dtype_reason, kernel, name_reason, small), facts.parameters
+    placement = pick_placement(
+        device=settings.device,
+        dtype=settings.dtype,
+        attention=settings.attention,
+        quantize=settings.quantize,
+        adapter=settings.adapter if settings.adapter and folder_of(settings.adapter) else None,
+        device_map=settings.device_map,
+        max_memory=settings.max_memory,
+        compile=settings.compile,
+        name_reason=name_reason,
+    )
+    return with_dtype(placement, facts.parameters, available_memory(placement.device)), facts.parameters
 
 
 def draw(settings: Settings, name_reason: str) -> Sketch:

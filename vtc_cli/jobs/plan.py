@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from vtc_cli.errors import MachineError
@@ -76,13 +76,14 @@ class Compute:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes expected at the peak, beside the interpreter and its libraries. working: activations of one step, from
-    the widths alone: an estimate."""
+    """Bytes expected at the peak on the device that runs, beside the interpreter and its libraries. working:
+    activations of one step, from the widths alone: an estimate. elsewhere: weights on other devices and on disk."""
 
     weights: int
     cache: int
     frames: int
     working: int
+    elsewhere: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -197,6 +198,7 @@ def _complete(
     question = max(drawn.question(item.text, item.choices) for item in questions)
     policy = chosen["cache"].method
     assert isinstance(policy, CachePolicy)
+    free, notes = _free(drawn)
     allowance = allow(
         info,
         prefix=prefix,
@@ -205,6 +207,7 @@ def _complete(
         asked=_asked(settings, chosen),
         units=units,
         most=policy.most_units(),
+        free=free,
     )
     tokens = Tokens(
         units=units,
@@ -239,10 +242,12 @@ def _complete(
         token=flops.decoder(info.decoder, seen.forward(1, question)),
     )
     memory = _memory(
-        plan, settings, info, geometry, max(around) + kept, allowance, prefix, turn_room(question, settings)
+        plan, settings, drawn, geometry, max(around) + kept, allowance, prefix, turn_room(question, settings)
     )
     methods = tuple(method_facts(chosen, info))
-    return replace(plan, model=info, tokens=tokens, cache=cache, flops=compute, memory=memory, methods=methods)
+    return replace(
+        plan, model=info, tokens=tokens, cache=cache, flops=compute, memory=memory, methods=methods, notes=notes
+    )
 
 
 def _span(sampling: SamplingPlan, info: ModelInfo, index: int) -> tuple[float, float]:
@@ -259,14 +264,14 @@ def _asked(settings: Settings, chosen: dict[str, Chosen]) -> int | None:
 def _memory(
     plan: VideoPlan,
     settings: Settings,
-    info: ModelInfo,
+    drawn: Sketch,
     geometry: Geometry,
     rows: int,
     allowance: Allowance,
     prefix: int,
     turn: int,
 ) -> Memory:
-    (height, width), size = geometry.size, plan.probe.size
+    (height, width), size, info = geometry.size, plan.probe.size, drawn.info
     chunk = settings.chunk or default_chunk(info.device)
     step = chunk * info.frames_per_unit
     each = info.weight_bytes // info.parameters if info.parameters else 4
@@ -277,9 +282,27 @@ def _memory(
     reading = new * (6 * decoder.hidden + 3 * decoder.intermediate) * each + decoder.vocab * 4
     slots = prefix + allowance.entries + turn
     return Memory(
-        weights=info.weight_bytes,
+        weights=drawn.weights[info.device],
         cache=slots * info.kv_bytes_per_token + decoder.state_bytes,
         # Pictures wait at the model's size; only the one being decoded is as large as the video's.
         frames=((step + frames_ahead(step, geometry.size) + 1) * height * width + size[0] * size[1]) * 3,
         working=max(seeing, reading),
+        elsewhere={place: amount for place, amount in drawn.weights.items() if place != info.device},
     )
+
+
+def _free(drawn: Sketch) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Bytes free on each device that keeps entries once the weights are there, and a note for each they do not fit.
+
+    Such a device counts as if they were not there, so that there is a plan for when there is room.
+    """
+    from vtc_cli.engine.budget import free_bytes
+    from vtc_cli.report.units import size
+
+    found, notes = {}, []
+    for place in dict.fromkeys(drawn.info.kv_devices or (drawn.info.device,)):
+        free, taken = free_bytes(place), drawn.weights.get(place, 0)
+        found[place] = free - taken if taken < free else free
+        if taken >= free:
+            notes.append(f"weights take {size(taken)}, and {size(free)} are free on {place}: a run would be refused now")
+    return found, tuple(notes)

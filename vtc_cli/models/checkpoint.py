@@ -20,7 +20,7 @@ from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.prompt import Prompt
 from vtc_cli.models.quantise import loading_options, stored_bytes
 from vtc_cli.models.quiet import quiet
-from vtc_cli.models.spread import gather_back, spread_of, spreading_options
+from vtc_cli.models.spread import gather_back, layer_places, spread_over, spreading_options
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -63,7 +63,7 @@ class Checkpoint:
         Raises MachineError: the class cannot be imported, a file is missing or damaged, the weights are not those the
         config asks for, or the attention kernel is not installed.
         """
-        model_class = _architecture(architecture)
+        model_class = class_named(architecture)
         with quiet():
             tokenizer = read_tokenizer(folder, name, trust_remote_code)
             model = _model(model_class, folder, placement, name, decoder, kernels or placement.attention)
@@ -72,9 +72,7 @@ class Checkpoint:
         model.requires_grad_(False).eval()
         if placement.spread is not None:
             gather_back(model, decoder, placement.device)
-            placement = replace(
-                placement, device_reason=f"{placement.device_reason}; {spread_of(model, decoder, placement.device)}"
-            )
+            placement = spread_over(placement, layer_places(model, decoder, placement.device))
         elif placement.quantisation is None:  # else it is where it belongs, and cannot be moved
             try:
                 model.to(placement.device)
@@ -133,7 +131,8 @@ def configuration(folder: Path, name: str) -> Any:
             ) from error
 
 
-def _architecture(name: str) -> Any:
+def class_named(name: str) -> Any:
+    """A model class of transformers. Raises MachineError when it cannot be imported."""
     try:
         return getattr(library(), name)
     except (AttributeError, ImportError, RuntimeError) as error:

@@ -118,7 +118,8 @@ class ModelInfo:
     name_reason, device_reason, dtype_reason: why, one phrase each, shown in reports; `as asked` where the user said so.
     parameters: count. weight_bytes: bytes of all parameters as loaded.
     architecture: its class in transformers. quantisation: how the decoder's weights were made small, `int8 with
-    torchao`, None where they were not. adapter: the LoRA adapter folded into them.
+    torchao`, None where they were not. adapter: the LoRA adapter folded into them. kv_devices: where each layer that
+    keeps entries has them; empty where all are on `device`.
     """
 
     name: str
@@ -140,6 +141,7 @@ class ModelInfo:
     architecture: str | None = None
     quantisation: str | None = None
     adapter: str | None = None
+    kv_devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

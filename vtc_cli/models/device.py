@@ -27,7 +27,8 @@ class Placement:
 
     Reasons are one phrase each. name_reason: why this model. quantisation: as `pick_quantisation` gives it.
     lora: the adapter to fold in. spread: where weights may be besides, None where all are on the device.
-    compiled: whether parts of the model are compiled.
+    compiled: whether parts of the model are compiled. layer_devices: where each decoder layer runs and keeps its part
+    of the cache; empty where all do on `device`, and before that is known.
     """
 
     device: str
@@ -40,6 +41,7 @@ class Placement:
     lora: Lora | None = None
     spread: Spread | None = None
     compiled: bool = False
+    layer_devices: tuple[str, ...] = ()
 
 
 def pick_device(device: str = "auto") -> tuple[str, str]:

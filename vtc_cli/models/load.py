@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 from vtc_cli.errors import MachineError, UsageError
-from vtc_cli.models.auto import WORKING_BYTES, choose_here
+from vtc_cli.models.auto import choose_here
 from vtc_cli.models.catalog import RECOMMENDED
-from vtc_cli.models.compiled import check_compilable
 from vtc_cli.models.contract import VideoLM
-from vtc_cli.models.device import (
-    AS_ASKED,
-    Placement,
-    available_memory,
-    check_attention,
-    pick_attention,
-    pick_device,
-    pick_dtype,
-)
+from vtc_cli.models.device import AS_ASKED, available_memory
 from vtc_cli.models.hub import Source, locate
-from vtc_cli.models.lora import find_lora
-from vtc_cli.models.quantise import BITS, pick_quantisation
+from vtc_cli.models.placing import pick_placement, with_dtype
+from vtc_cli.models.quantise import BITS
 from vtc_cli.models.recognise import family_of
 from vtc_cli.models.registry import AUTO, TINY, Family
-from vtc_cli.models.spread import pick_spread
 from vtc_cli.models.weights import StoredWeights, stored_weights
 
 
@@ -59,47 +50,33 @@ def load_model(
     Raises UsageError for an unknown name, family or value; MachineError when the model is neither here nor reachable,
     its files are damaged, the device is missing, or memory would not hold it. `auto` never falls back to `tiny`.
     """
-    kernel = pick_attention(attention)
-    place, place_reason = pick_device(device)
-    check_attention(kernel, place)
-    small = pick_quantisation(quantize, place)
-    lora = None if adapter is None else find_lora(adapter)
-    if small and lora:
-        raise UsageError(
-            "--quantize and --adapter exclude each other: an adapter is folded into weights, which rounds them again.",
-            "Leave one out, or save the folded model once and quantise that.",
-        )
-    spread = pick_spread(device_map, max_memory, place, WORKING_BYTES)
-    if spread and (small or lora):
-        raise UsageError(
-            f"--device-map and {'--quantize' if small else '--adapter'} exclude each other: weights that are changed "
-            "while they are loaded are on one device.",
-            "Leave one out.",
-        )
-    if compile:
-        check_compilable(place, small, spread is not None)
+    placement = pick_placement(
+        device=device,
+        dtype=dtype,
+        attention=attention,
+        quantize=quantize,
+        adapter=adapter,
+        device_map=device_map,
+        max_memory=max_memory,
+        compile=compile,
+        name_reason=name_reason,
+    )
     if name == AUTO:
         if revision is not None:
             raise UsageError("--revision needs a model to belong to; auto chooses one.", "Name the model too.")
         choice = choose_here(device, dtype)
-        name, name_reason = choice.id, choice.reason
+        name, placement = choice.id, replace(placement, name_reason=choice.reason)
     families: list[Family] = []
     source = locate(name, revision, lambda config: families.append(family_of(config, name)))
     weights = stored_weights(source.folder)
-    memory = available_memory(place)
-    kind, kind_reason = pick_dtype(dtype, place, weights.parameters, memory)
-    if spread is None:
-        check_fits(source, weights, kind, place, memory, quantize)
+    memory = available_memory(placement.device)
+    placement = with_dtype(placement, weights.parameters, memory)
+    if placement.spread is None:
+        check_fits(source, weights, placement.dtype, placement.device, memory, quantize)
     loaded = (
         families[0]
         .load_adapter()
-        .load(
-            source.folder,
-            Placement(place, place_reason, kind, kind_reason, kernel, name_reason, small, lora, spread, compile),
-            name=source.name,
-            revision=source.revision,
-            trust_remote_code=trust_remote_code,
-        )
+        .load(source.folder, placement, name=source.name, revision=source.revision, trust_remote_code=trust_remote_code)
     )
     return cast("VideoLM", loaded)
 

@@ -33,11 +33,7 @@ def find_lora(name: str) -> Lora:
     """
     if importlib.util.find_spec("peft") is None:
         raise MachineError("--adapter needs peft, which is not installed.", "pip install 'vtc-cli[lora]'")
-    folder = Path(os.path.expanduser(name))
-    if not folder.is_dir():
-        if name.count("/") != 1 or name.startswith((".", "~", os.sep)):
-            raise UsageError(f"there is no adapter folder {name}.", "Check the path; a hub id is owner/name.")
-        folder = _fetch(name)
+    folder = folder_of(name) or _fetch(name)
     try:
         config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
         kind = config["peft_type"]
@@ -53,6 +49,16 @@ def find_lora(name: str) -> Lora:
             "Save it again where you trust it, with safe_serialization=True.",
         )
     return Lora(name, folder)
+
+
+def folder_of(name: str) -> Path | None:
+    """The folder called `name`; None for a hub id, which is somewhere else. Raises UsageError for any other name."""
+    folder = Path(os.path.expanduser(name))
+    if folder.is_dir():
+        return folder
+    if name.count("/") != 1 or name.startswith((".", "~", os.sep)):
+        raise UsageError(f"there is no adapter folder {name}.", "Check the path; a hub id is owner/name.")
+    return None
 
 
 def fold(model: Any, lora: Lora, name: str) -> Any:

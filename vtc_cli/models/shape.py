@@ -50,6 +50,9 @@ def info_of(
         architecture=architecture,
         quantisation=placement.quantisation,
         adapter=None if placement.lora is None else placement.lora.name,
+        kv_devices=tuple(
+            place for number, place in enumerate(placement.layer_devices) if number not in decoder.recurrent
+        ),
         kv_bytes_per_token=2 * decoder.cached * decoder.kv_heads * decoder.head_dim * DTYPE_BYTES[placement.dtype],
     )
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vtc_cli.errors import MachineError
 from vtc_cli.models.adapter import Adapter
 from vtc_cli.models.catalog import read_config
-from vtc_cli.models.checkpoint import configuration, read_tokenizer
+from vtc_cli.models.checkpoint import class_named, configuration, read_tokenizer
 from vtc_cli.models.contract import Geometry, ModelInfo
 from vtc_cli.models.device import Placement
 from vtc_cli.models.preprocess import Preprocessor
@@ -17,6 +18,7 @@ from vtc_cli.models.prompt import Prompt, multiple_choice
 from vtc_cli.models.quantise import BITS
 from vtc_cli.models.quiet import quiet
 from vtc_cli.models.recognise import family_of
+from vtc_cli.models.spread import arrange, spread_over, without_weights
 from vtc_cli.models.weights import DTYPE_BYTES, stored_weights
 
 
@@ -38,9 +40,10 @@ class Outline:
 
 @dataclass(frozen=True)
 class Sketch(Outline):
-    """A checkpoint that has not been loaded, and its prompt."""
+    """A checkpoint that has not been loaded, and its prompt. weights: bytes by place, the device that runs first."""
 
     prompt: Prompt
+    weights: Mapping[str, int]
 
     def prefix(self, system: str | None = None) -> int:
         """Rows before the video."""
@@ -57,9 +60,19 @@ class Sketch(Outline):
 
 def outline(folder: Path, placement: Placement, name: str, parameters: int) -> Outline:
     """Read a checkpoint folder's configuration; neither weights nor tokenizer need be there. Raises as `sketch`."""
+    adapter, config = _adapter(folder, name)
+    return _outline(folder, placement, name, parameters, adapter, config)
+
+
+def _adapter(folder: Path, name: str) -> tuple[type[Adapter], Any]:
+    """The class that would run a checkpoint, and transformers' configuration of it."""
     family = family_of(read_config(folder), name)
-    config = configuration(folder, name)
-    adapter = family.load_adapter()
+    return family.load_adapter(), configuration(folder, name)
+
+
+def _outline(
+    folder: Path, placement: Placement, name: str, parameters: int, adapter: type[Adapter], config: Any
+) -> Outline:
     info = adapter.describe(
         config,
         placement,
@@ -86,9 +99,23 @@ def sketch(folder: Path, placement: Placement, name: str, parameters: int) -> Sk
 
     parameters: how many it has, which only the weights' headers or a catalog can tell.
 
-    Raises MachineError when a file is missing or unreadable, or no adapter knows the family.
+    Raises MachineError when a file is missing or unreadable, no adapter knows the family, or what has to be on the
+    device of a placement that spreads weights does not fit it.
     """
-    drawn = outline(folder, placement, name, parameters)
+    adapter, config = _adapter(folder, name)
+    weights = None
+    if placement.spread is not None:
+        with quiet():
+            empty = without_weights(class_named(adapter.architecture(config)), config)
+        arrangement = arrange(empty, adapter.DECODER, DTYPE_BYTES[placement.dtype], placement.spread)
+        placement, weights = spread_over(placement, arrangement.layers), arrangement.weights
+    drawn = _outline(folder, placement, name, parameters, adapter, config)
     with quiet():
         tokenizer = read_tokenizer(folder, name)
-    return Sketch(drawn.info, drawn.preprocessor, drawn.adapter, drawn.adapter.prompt(tokenizer, folder))
+    return Sketch(
+        drawn.info,
+        drawn.preprocessor,
+        adapter,
+        adapter.prompt(tokenizer, folder),
+        weights or {placement.device: drawn.info.weight_bytes},
+    )

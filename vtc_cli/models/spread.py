@@ -14,12 +14,15 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vtc_cli.errors import MachineError, UsageError
+
+if TYPE_CHECKING:
+    from vtc_cli.models.device import Placement
 
 DISK = "disk"
 KINDS = ("auto",)
@@ -121,17 +124,45 @@ def fill(layers: Sequence[int], rest: int, limits: Mapping[str, int]) -> list[st
     return found
 
 
+@dataclass(frozen=True)
+class Arrangement:
+    """What goes where. layers: the place of each decoder layer. weights: bytes by place; the device that runs is first,
+    and has everything but the layers besides."""
+
+    layers: tuple[str, ...]
+    weights: Mapping[str, int]
+
+
+def arrange(model: Any, decoder: str, width: int, spread: Spread) -> Arrangement:
+    """Where the weights of `model` go, which need not be there. width: bytes a value. Raises MachineError as `fill`."""
+    tied = getattr(model, "all_tied_weights_keys", None) or {}
+    layers = model.get_submodule(layers_path(decoder))
+    sizes = [width * sum(value.numel() for value in layer.parameters()) for layer in layers]
+    rest = width * sum(value.numel() for name, value in model.named_parameters() if name not in tied) - sum(sizes)
+    places = fill(sizes, rest, spread.limits)
+    weights = {next(iter(spread.limits)): rest}
+    for place, size in zip(places, sizes, strict=True):
+        weights[place] = weights.get(place, 0) + size
+    return Arrangement(tuple(places), weights)
+
+
+def without_weights(model_class: Any, config: Any) -> Any:
+    """A model of `model_class` whose weights have shapes and no values."""
+    from accelerate import init_empty_weights
+
+    with init_empty_weights():
+        return model_class(config)
+
+
 def spreading_options(model_class: Any, folder: Path, decoder: str, dtype: Any, spread: Spread) -> dict[str, Any]:
     """What `from_pretrained` takes to load a folder in the places of `spread`. Raises MachineError as `fill` does.
 
     decoder: as `layers_path` takes it. dtype: torch's, of the weights.
     """
-    from accelerate import init_empty_weights
     from transformers import AutoConfig
 
-    with init_empty_weights():
-        empty = model_class(AutoConfig.from_pretrained(folder))
-    found = device_map(empty, decoder, dtype.itemsize, spread)
+    empty = without_weights(model_class, AutoConfig.from_pretrained(folder))
+    found = device_map(empty, decoder, arrange(empty, decoder, dtype.itemsize, spread))
     if DISK not in found.values():
         return {"device_map": found}
     # What is stored as it is held stays in the checkpoint's own files; experts are written out in another form.
@@ -140,14 +171,11 @@ def spreading_options(model_class: Any, folder: Path, decoder: str, dtype: Any, 
     return {"device_map": found, "offload_folder": written}
 
 
-def device_map(model: Any, decoder: str, width: int, spread: Spread) -> dict[str, str]:
-    """The place of every module, as accelerate takes it. model: its weights need not be there. width: bytes a value."""
+def device_map(model: Any, decoder: str, arrangement: Arrangement) -> dict[str, str]:
+    """The place of every module of `model`, as accelerate takes it."""
     path = layers_path(decoder)
-    tied = getattr(model, "all_tied_weights_keys", None) or {}
-    sizes = [width * sum(value.numel() for value in layer.parameters()) for layer in model.get_submodule(path)]
-    whole = width * sum(value.numel() for name, value in model.named_parameters() if name not in tied)
-    found = {f"{path}.{n}": place for n, place in enumerate(fill(sizes, whole - sum(sizes), spread.limits))}
-    device = next(iter(spread.limits))
+    found = {f"{path}.{number}": place for number, place in enumerate(arrangement.layers)}
+    device = next(iter(arrangement.weights))
 
     def beside(module: Any, name: str) -> None:
         for part, child in module.named_children():
@@ -176,12 +204,22 @@ def _moved(output: Any, device: str) -> Any:
     return tuple(part.to(device) for part in output) if isinstance(output, tuple) else output.to(device)
 
 
-def spread_of(model: Any, decoder: str, device: str) -> str:
-    """Where the decoder's layers are: `decoder layers: 12 on cuda:0, 20 in cpu memory`."""
+def layer_places(model: Any, decoder: str, device: str) -> tuple[str, ...]:
+    """Where the weights of each decoder layer of a loaded model are."""
     path = layers_path(decoder)
     where = getattr(model, "hf_device_map", {})  # absent where everything is in one place
-    places = [str(where.get(f"{path}.{number}", device)) for number in range(len(model.get_submodule(path)))]
-    return told(places, device)
+    return tuple(str(where.get(f"{path}.{number}", device)) for number in range(len(model.get_submodule(path))))
+
+
+def spread_over(placement: Placement, places: Sequence[str]) -> Placement:
+    """`placement` with what is known once every decoder layer has its place. A layer in memory or on disk runs on the
+    device, and has its part of the cache there."""
+    device = placement.device
+    return replace(
+        placement,
+        device_reason=f"{placement.device_reason}; {told(places, device)}",
+        layer_devices=tuple(place if place.startswith("cuda") else device for place in places),
+    )
 
 
 def decoder_path(decoder: str) -> str:
@@ -195,7 +233,11 @@ def layers_path(decoder: str) -> str:
 
 
 def told(places: Sequence[str], device: str) -> str:
-    """The places of layers, in order, in words. device: the one that runs."""
-    where = {"cpu": "on cpu" if device == "cpu" else "in cpu memory", DISK: "on disk"}
-    parts = [f"{len(list(group))} {where.get(place, f'on {place}')}" for place, group in groupby(places)]
+    """The places of layers, in order: `decoder layers: 12 on cuda:0, 20 in cpu memory`. device: the one that runs."""
+    parts = [f"{len(list(group))} {in_words(place, device)}" for place, group in groupby(places)]
     return f"decoder layers: {', '.join(parts)}"
+
+
+def in_words(place: str, device: str) -> str:
+    """`on cuda:1`, `in cpu memory`, `on disk`. device: the one that runs."""
+    return "in cpu memory" if place == "cpu" != device else f"on {place}"
