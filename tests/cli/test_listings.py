@@ -43,7 +43,10 @@ def test_models_lists_what_runs(vtc, checkpoint):
     plain = json.loads(vtc("models", "--json").out)
     columns = {"id", "family", "parameters", "weight_bytes", "kv_bytes_per_token", "tokens_per_frame", "fits", "where"}
     assert columns <= set(plain["models"][-1])
-    assert "tokens/frame" in shown.out
+    assert max(map(len, shown.out.splitlines())) <= 80
+    assert re.search(r"^tiny +0.01 B +20.3 MB +4.10 kB +30 +fp32  bundled$", shown.out, re.MULTILINE)
+    assert "molmo2 does not run: " in shown.err
+    assert "molmo2" in plain["refused"]
     assert plain["models"][0]["fits"]["dtype"] == "float32"
     own = json.loads(vtc("models", checkpoint, "--json").out)
     assert own["kv_bytes_per_token"]["float32"] == 2 * 4 * 2 * 16 * 4
@@ -65,6 +68,16 @@ def test_models_says_what_a_family_can_do(vtc, checkpoint):
     assert (row["stages"], row["cannot"]) == (["pruner", "layers", "cache"], {})
     assert row in json.loads(vtc("models", "--json").out)["families"]
     assert "methods      pruners, layer policies, cache policies\n" in vtc("models", checkpoint).out
+
+
+def test_a_family_goes_by_its_model_type_too_and_is_no_model(vtc, footage):
+    assert vtc("models", "qwen2_5_vl").out == vtc("models", "qwen2.5-vl").out
+    assert vtc("models", "internvl").out.startswith("internvl  (")
+    assert "did you mean 'qwen2.5-vl'?" in vtc("models", "qwen2.5").err
+    for words in (("ask", footage / "clip.mp4", "what?", "--model"), ("models", "pull")):
+        refused = vtc(*words, "gemma4")
+        assert refused.code == 2
+        assert "gemma4 is a family of models, not a model.\n  Name a checkpoint of it, such as google/" in refused.err
 
 
 @pytest.mark.parametrize(("name", "code"), [("nothing", 2), ("./nowhere", 2), ("nobody/nothing", 4)])

@@ -9,8 +9,8 @@ import textwrap
 NARROWEST = 20  # columns a text gets even where its head leaves fewer
 
 
-def hang(head: str, text: str) -> str:
-    """`head`, then `text` with its later lines under its first one."""
+def hang(head: str, text: str, under: int | None = None) -> str:
+    """`head`, then `text` with its later lines under its first one, or `under` columns from the left."""
     if not sys.stdout.isatty():
         return head + text
     width = max(shutil.get_terminal_size().columns, len(head) + NARROWEST)
@@ -18,7 +18,7 @@ def hang(head: str, text: str) -> str:
         text,
         width,
         initial_indent=head,
-        subsequent_indent=" " * len(head),
+        subsequent_indent=" " * (len(head) if under is None else under),
         break_long_words=False,  # a path or an address is copied whole
         break_on_hyphens=False,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +11,7 @@ import typer
 from vtc_cli.cli import options
 from vtc_cli.cli.complete import complete_models
 from vtc_cli.cli.help import Command, Group
+from vtc_cli.cli.layout import hang
 from vtc_cli.cli.options import Json
 
 DEFAULT = "show"
@@ -72,7 +73,7 @@ def show(
     The word `show` may be left out. Any checkpoint of a supported family runs, by Hub id or local folder. Nothing is
     downloaded by this command.
     """
-    from vtc_cli.jobs.inventory import family_row, family_rows, model_row, model_rows
+    from vtc_cli.jobs.inventory import family_row, family_rows, model_row, model_rows, refused_rows
     from vtc_cli.report.units import size
 
     if name is not None and (family := family_row(name)) is not None:
@@ -82,7 +83,8 @@ def show(
     if json:
         from json import dumps
 
-        typer.echo(dumps(rows[0] if name is not None else {"models": rows, "families": family_rows()}, indent=2))
+        listed = {"models": rows, "families": family_rows(), "refused": refused_rows()}
+        typer.echo(dumps(rows[0] if name is not None else listed, indent=2))
         return
     if name is not None:
         row = rows[0]
@@ -102,29 +104,40 @@ def show(
         )
         typer.echo(f"  fits here    {found} on {fits['device']}")
         if row["notes"]:
-            typer.echo(f"  {row['notes']}")
+            typer.echo(hang("  ", row["notes"]))
         if (family := family_row(row["family"])) is not None:
             _stages(family)
         return
-    width = max(len(row["id"]) for row in rows)
-    typer.echo(f"{'':<{width}}  parameters   weights  cache/token  tokens/frame  fits here   where")
-    for row in rows:
-        weights, cached = (size(row[name]["bfloat16"]) for name in ("weight_bytes", "kv_bytes_per_token"))
-        tokens = "-" if row["tokens_per_frame"] is None else f"{row['tokens_per_frame']:g}"
-        line = f"{row['id']:<{width}}  {row['parameters'] / 1e9:8.3f} B  {weights:>8}  {cached:>11}  {tokens:>12}"
-        typer.echo(f"{line}  {row['fits']['dtype'] or 'no':<10}  {row['where']}")
-    device = rows[0]["fits"]["device"]
-    typer.echo(
-        f"\nWeights and cache in bfloat16; frames of 1280 x 720; fits: on {device} now, with a cache of 16,384 tokens.",
-        err=True,
-    )
+    _table(rows)
     typer.echo("\nfamilies:", err=True)
     for family in family_rows():
         without = f" No {', no '.join(_SPELT[stage] for stage in family['cannot'])}." if family["cannot"] else ""
         kinds = ", ".join(family["model_types"]) or "any other model_type"
-        typer.echo(f"  {family['name']} ({kinds}): {family['notes']}{without}", err=True)
+        typer.echo(hang("  ", f"{family['name']} ({kinds}): {family['notes']}{without}", 6), err=True)
+    for kind, why in refused_rows().items():
+        typer.echo(hang("  ", f"{kind} does not run: {why}.", 6), err=True)
 
 
+def _table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Models one by one, within 80 columns; what the columns mean comes after them."""
+    from vtc_cli.report.units import size
+
+    width = max(len(row["id"]) for row in rows)
+    typer.echo(f"{'':<{width}}   params  weights    cache  tokens  fits")
+    typer.echo(f"{'model':<{width}}                    /token  /frame  here  where")
+    for row in rows:
+        weights, cached = (size(row[name]["bfloat16"]) for name in ("weight_bytes", "kv_bytes_per_token"))
+        tokens = "-" if row["tokens_per_frame"] is None else f"{row['tokens_per_frame']:g}"
+        line = f"{row['id']:<{width}}  {row['parameters'] / 1e9:5.2f} B  {weights:>7}  {cached:>7}  {tokens:>6}"
+        typer.echo(f"{line}  {_SHORT[row['fits']['dtype']]:<4}  {row['where'].removeprefix('on the ')}")
+    device = rows[0]["fits"]["device"]
+    meaning = (
+        f"Weights and cache in bfloat16; frames of 1280 x 720; fits: on {device} now, with 16,384 tokens of cache."
+    )
+    typer.echo("\n" + hang("", meaning), err=True)
+
+
+_SHORT = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16", None: "no"}
 _SPELT = {"pruner": "pruners", "layers": "layer policies", "cache": "cache policies"}
 
 
@@ -136,7 +149,7 @@ def _family(family: Mapping[str, Any], json: bool) -> None:
         typer.echo(dumps(family, indent=2))
         return
     typer.echo(f"{family['name']}  (model_type {', '.join(family['model_types']) or 'any other'})")
-    typer.echo(f"  {family['notes']}")
+    typer.echo(hang("  ", family["notes"]))
     _stages(family)
     for number, checkpoint in enumerate(family["recommended"]):
         typer.echo(f"  {'for example' if not number else '':<12} {checkpoint}")
@@ -145,7 +158,7 @@ def _family(family: Mapping[str, Any], json: bool) -> None:
 def _stages(family: Mapping[str, Any]) -> None:
     typer.echo(f"  {'methods':<12} {', '.join(_SPELT[stage] for stage in family['stages'])}")
     for stage, why in family["cannot"].items():
-        typer.echo(f"  {'':<12} no {_SPELT[stage]}: {why}")
+        typer.echo(hang(f"  {'':<12} ", f"no {_SPELT[stage]}: {why}"))
 
 
 def pull(
@@ -211,7 +224,6 @@ def check(
     step failed, 4 when the model cannot be loaded here.
     """
     flags = dict(locals())
-    from vtc_cli.cli.layout import hang
     from vtc_cli.cli.screen import library_noise
     from vtc_cli.config.layers import effective, settings
     from vtc_cli.jobs.checkup import check_model_runs

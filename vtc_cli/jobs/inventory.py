@@ -11,7 +11,7 @@ from typing import Any
 from vtc_cli.errors import MachineError, UsageError, VtcError
 from vtc_cli.models.catalog import PUBLISHED, RECOMMENDED, TINY_FOLDER, ModelFacts, catalog, facts_of
 from vtc_cli.models.recognise import WHOLE
-from vtc_cli.models.registry import FAMILIES, GENERIC, TINY
+from vtc_cli.models.registry import FAMILIES, GENERIC, TINY, Family, family_named, no_checkpoint
 
 
 def model_rows() -> list[dict[str, Any]]:
@@ -21,12 +21,22 @@ def model_rows() -> list[dict[str, Any]]:
 
 def family_rows() -> list[dict[str, Any]]:
     """The architectures that run, and the stages whose methods run on them."""
-    return [{**asdict(family), "stages": list(family.stages)} for family in (*FAMILIES, GENERIC)]
+    return [_family_row(family) for family in (*FAMILIES, GENERIC)]
 
 
 def family_row(name: str) -> dict[str, Any] | None:
-    """The architecture of that name, None when there is none."""
-    return next((row for row in family_rows() if row["name"] == name), None)
+    """The architecture of that name, or of that `model_type`; None when there is none."""
+    family = family_named(name)
+    return None if family is None else _family_row(family)
+
+
+def _family_row(family: Family) -> dict[str, Any]:
+    return {**asdict(family), "stages": list(family.stages)}
+
+
+def refused_rows() -> dict[str, str]:
+    """Types that have no family because they cannot run, and why."""
+    return dict(WHOLE)
 
 
 def model_row(name: str) -> dict[str, Any]:
@@ -99,8 +109,12 @@ def checkpoint_folder(name: str, revision: str | None = None) -> Path:
         return Path(folder)
     if cached := cached_folder(name, revision):
         return cached
-    known = [TINY, *(facts.id for facts in (*RECOMMENDED, *PUBLISHED))]
-    close = difflib.get_close_matches(name, [other for other in known if other != name], n=1, cutoff=0.8)
+    if wrong := no_checkpoint(name):
+        raise UsageError(*wrong)
+    known = [TINY, *(facts.id for facts in (*RECOMMENDED, *PUBLISHED)), *(family.name for family in FAMILIES)]
+    others = [other for other in known if other != name]
+    close = [other for other in others if other.startswith(name)]
+    close += difflib.get_close_matches(name, others, n=1, cutoff=0.8)
     if "/" not in name or name.startswith((".", "/", "~")):
         raise UsageError(
             f"there is no model {name!r}: no folder of that name, and not a Hub id",

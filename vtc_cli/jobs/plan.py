@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vtc_cli.errors import MachineError
@@ -11,8 +11,9 @@ from vtc_cli.jobs.fitting import check_model, draw, entries_per_unit, kept_per_u
 from vtc_cli.jobs.foreseen import Rows, foresee
 from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.request import Request
+from vtc_cli.jobs.room import Memory, free_for_cache, memory_of
 from vtc_cli.jobs.settings import Settings
-from vtc_cli.jobs.setup import default_chunk, frames_ahead, methods_of, resolve_model, turn_room
+from vtc_cli.jobs.setup import default_chunk, methods_of, resolve_model, turn_room
 from vtc_cli.jobs.split import Split, split_budget
 from vtc_cli.jobs.watched import method_facts
 from vtc_cli.methods.stages import CachePolicy
@@ -21,9 +22,8 @@ from vtc_cli.report.facts import MethodFacts
 from vtc_cli.video.sampling import SamplingPlan, plan_sampling
 
 if TYPE_CHECKING:
-    from vtc_cli.engine.budget import Allowance
     from vtc_cli.methods.registry import Chosen
-    from vtc_cli.models.contract import Geometry, ModelInfo
+    from vtc_cli.models.contract import ModelInfo
     from vtc_cli.models.sketch import Sketch
     from vtc_cli.video.probing import Probe
 
@@ -72,22 +72,6 @@ class Compute:
     prefill: int
     question: int
     token: int
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Bytes expected at the peak on the device that runs, beside the interpreter and its libraries. working:
-    activations of one step, from the widths alone: an estimate. elsewhere: weights on other devices and on disk."""
-
-    weights: int
-    cache: int
-    frames: int
-    working: int
-    elsewhere: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def total(self) -> int:
-        return self.weights + self.cache + self.frames + self.working
 
 
 @dataclass(frozen=True)
@@ -198,7 +182,7 @@ def _complete(
     question = max(drawn.question(item.text, item.choices) for item in questions)
     policy = chosen["cache"].method
     assert isinstance(policy, CachePolicy)
-    free, notes = _free(drawn)
+    free, notes = free_for_cache(drawn)
     allowance = allow(
         info,
         prefix=prefix,
@@ -241,8 +225,8 @@ def _complete(
         question=flops.decoder(info.decoder, seen.forward(question)),
         token=flops.decoder(info.decoder, seen.forward(1, question)),
     )
-    memory = _memory(
-        plan, settings, drawn, geometry, max(around) + kept, allowance, prefix, turn_room(question, settings)
+    memory = memory_of(
+        plan.probe.size, settings, drawn, geometry, max(around) + kept, allowance, prefix, turn_room(question, settings)
     )
     methods = tuple(method_facts(chosen, info))
     return replace(
@@ -259,50 +243,3 @@ def _asked(settings: Settings, chosen: dict[str, Chosen]) -> int | None:
     if settings.budget is not None:
         return settings.budget.amount
     return chosen["cache"].method.asked_budget or None  # type: ignore[attr-defined]
-
-
-def _memory(
-    plan: VideoPlan,
-    settings: Settings,
-    drawn: Sketch,
-    geometry: Geometry,
-    rows: int,
-    allowance: Allowance,
-    prefix: int,
-    turn: int,
-) -> Memory:
-    (height, width), size, info = geometry.size, plan.probe.size, drawn.info
-    chunk = settings.chunk or default_chunk(info.device)
-    step = chunk * info.frames_per_unit
-    each = info.weight_bytes // info.parameters if info.parameters else 4
-    patches, new = chunk * geometry.patches, chunk * rows
-    tower, decoder = info.tower, info.decoder
-    # The widest moment of a layer: input, residual, queries, keys, values, output, and the hidden width of the MLP.
-    seeing = patches * (6 * tower.hidden + 2 * tower.intermediate + tower.patch_inputs) * each
-    reading = new * (6 * decoder.hidden + 3 * decoder.intermediate) * each + decoder.vocab * 4
-    slots = prefix + allowance.entries + turn
-    return Memory(
-        weights=drawn.weights[info.device],
-        cache=slots * info.kv_bytes_per_token + decoder.state_bytes,
-        # Pictures wait at the model's size; only the one being decoded is as large as the video's.
-        frames=((step + frames_ahead(step, geometry.size) + 1) * height * width + size[0] * size[1]) * 3,
-        working=max(seeing, reading),
-        elsewhere={place: amount for place, amount in drawn.weights.items() if place != info.device},
-    )
-
-
-def _free(drawn: Sketch) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Bytes free on each device that keeps entries once the weights are there, and a note for each they do not fit.
-
-    Such a device counts as if they were not there, so that there is a plan for when there is room.
-    """
-    from vtc_cli.engine.budget import free_bytes
-    from vtc_cli.report.units import size
-
-    found, notes = {}, []
-    for place in dict.fromkeys(drawn.info.kv_devices or (drawn.info.device,)):
-        free, taken = free_bytes(place), drawn.weights.get(place, 0)
-        found[place] = free - taken if taken < free else free
-        if taken >= free:
-            notes.append(f"weights take {size(taken)}, and {size(free)} are free on {place}: a run would be refused now")
-    return found, tuple(notes)

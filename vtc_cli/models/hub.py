@@ -18,7 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.models.catalog import TINY_FOLDER, read_config
 from vtc_cli.models.quiet import quiet
-from vtc_cli.models.registry import TINY, names
+from vtc_cli.models.registry import TINY, names, no_checkpoint
 from vtc_cli.models.weights import stored_weights
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -58,6 +58,8 @@ def locate(name: str, revision: str | None = None, check: Check = lambda config:
         raise UsageError(f"{name} is a file; a model is a folder or a hub id.", "Name the folder the file is in.")
     if name.startswith((".", "~", os.sep)) or name.count("/") > 1 or "\\" in name:
         raise UsageError(f"there is no model folder {name}.", "Check the path.")
+    if wrong := no_checkpoint(name):
+        raise UsageError(*wrong)
     if not _HUB_ID.fullmatch(name):
         close = difflib.get_close_matches(name.lower(), [known.lower() for known in names()], n=3, cutoff=0.4)
         near = [known for known in names() if known.lower() in close]

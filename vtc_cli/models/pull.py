@@ -10,7 +10,7 @@ from typing import Any
 
 from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.models.hub import WANTED, Check, absent, download, hub_errors, online
-from vtc_cli.models.registry import AUTO, TINY
+from vtc_cli.models.registry import AUTO, TINY, no_checkpoint
 from vtc_cli.models.weights import stored_weights
 
 
@@ -44,6 +44,8 @@ def pull(name: str, revision: str | None, check: Check, *, force: bool = False) 
     if name in (AUTO, TINY) or os.path.isdir(os.path.expanduser(name)):
         where = "chooses among models" if name == AUTO else "is on this machine already"
         raise UsageError(f"{name} {where}; a hub id (owner/name) is pulled.", "`vtc models` lists some.")
+    if wrong := no_checkpoint(name):
+        raise UsageError(*wrong)
     if not online():
         raise absent(name)
     source = download(name, revision, check, force=force)

@@ -217,6 +217,21 @@ GENERIC = Family(
 """What serves classes that no family knows."""
 
 
+def family_named(name: str) -> Family | None:
+    """The family of that name, or of that `model_type`; None when there is none."""
+    rows = (*FAMILIES, GENERIC)
+    called = [row for row in rows if row.name == name] or [row for row in rows if name in row.model_types]
+    return called[0] if called else None
+
+
+def no_checkpoint(name: str) -> tuple[str, str] | None:
+    """What is wrong with a family's name where a model's is wanted, and what to do; None for other names."""
+    if (family := family_named(name)) is None:
+        return None
+    hint = f"Name a checkpoint of it, such as {family.recommended[0]}." if family.recommended else "Name a checkpoint."
+    return f"{name} is a family of models, not a model.", hint
+
+
 def names() -> tuple[str, ...]:
     """Everything `--model` completes to: the two reserved names, then recommended hub ids."""
     return (AUTO, TINY, *(name for family in FAMILIES for name in family.recommended))
