@@ -10,6 +10,7 @@ import torch
 
 from tests.models.test_spread import logits_of
 from tests.support.checkpoints import random_pixels
+from tests.support.picture_checkpoints import random_smolvlm
 from tests.support.qwen_checkpoints import BUILDERS
 from vtc_cli import Frame, Session, UsageError, load_model
 from vtc_cli.errors import MachineError
@@ -54,6 +55,20 @@ def test_mlps_are_compiled_and_answers_stay_the_same(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("family", ["qwen2.5-vl", "smolvlm"])  # a tower of rows, and one of frames of rows
+def test_nothing_is_left_to_compile_while_a_video_is_watched(family: str, tmp_path: Path) -> None:
+    from torch._dynamo.utils import counters
+
+    torch.compiler.reset()
+    model = load_model(str({**BUILDERS, "smolvlm": random_smolvlm}[family](tmp_path / "m")), device="cpu", compile=True)
+    counters.clear()
+    session = Session(model, cache="snapkv", budget=200, question=QUESTION)
+    session.watch([Frame(float(number), image) for number, image in enumerate(random_pixels(13, 64, 64))])
+    session.ask(QUESTION, max_new_tokens=3)
+    assert counters["stats"]["unique_graphs"] == 0
+
+
+@pytest.mark.usefixtures("eager")
 def test_experts_are_left_as_they_are(tmp_path: Path) -> None:
     model: Any = load_model(str(BUILDERS["qwen3-vl-moe"](tmp_path / "m")), device="cpu", compile=True)
     chosen = parts_of(model)
@@ -69,7 +84,7 @@ def test_what_cannot_be_compiled_says_why(folder: Path, monkeypatch: pytest.Monk
     with pytest.raises(UsageError, match="--compile and --quantize"):
         compiled.check_compilable("cpu", "int8 with torchao", False)
     with pytest.raises(UsageError, match="has no MLP that can be compiled"):
-        compiled.compile_parts(torch.nn.Linear(2, 2), "someone/model")
+        compiled.compile_parts(torch.nn.Linear(2, 2), "someone/model", "model.language_model")
 
     def fails(self: Any, **options: Any) -> None:
         raise RuntimeError("no C++ compiler\nlong story")

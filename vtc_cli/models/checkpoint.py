@@ -20,7 +20,7 @@ from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.prompt import Prompt
 from vtc_cli.models.quantise import loading_options, stored_bytes
 from vtc_cli.models.quiet import quiet
-from vtc_cli.models.spread import gather_back, layer_places, spread_over, spreading_options
+from vtc_cli.models.spread import decoder_path, gather_back, layer_places, spread_over, spreading_options
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -81,7 +81,7 @@ class Checkpoint:
                     raise
                 raise _ran_out(error, name) from error
         if placement.compiled:
-            done = compile_parts(model, name)
+            done = compile_parts(model, name, decoder_path(decoder))
             placement = replace(placement, device_reason=f"{placement.device_reason}; {done}")
         return Checkpoint(model, tokenizer, preprocessor, prompt(tokenizer, folder), placement, name, revision)
 

@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from vtc_cli.errors import MachineError, UsageError
 
@@ -30,29 +30,31 @@ def check_compilable(device: str, quantisation: str | None, spread: bool) -> Non
         raise MachineError("--compile is not there for Apple GPUs.", "Leave it out.")
 
 
-def compile_parts(model: Any, name: str) -> str:
-    """Compile the MLPs of `model` and try each kind with one row and with many; what was done, and how long it took.
+def compile_parts(model: Any, name: str, decoder: str) -> str:
+    """Compile the MLPs of `model` and run each kind as it will be; what was done, and how long it took.
 
-    name: how messages call the model. Raises UsageError where it has none that can be compiled, MachineError where
-    torch cannot compile here.
+    name: how messages call the model. decoder: where it is in the model, as `decoder_path` gives it. Raises UsageError
+    where there is no MLP that can be compiled, MachineError where torch cannot compile here.
     """
-    parts = [part for full, part in model.named_modules() if full.rsplit(".", 1)[-1] in _NAMES and _plain(part)]
+    parts = {
+        full: part
+        for full, part in model.named_modules()
+        if full.rsplit(".", 1)[-1] in _NAMES and _is_layers_in_a_row(part)
+    }
     if not parts:
         raise UsageError(
             f"{name} has no MLP that can be compiled: its rows are sent to experts.", "Leave out --compile."
         )
     began = time.perf_counter()
     try:
-        for part in parts:
+        tried = set()
+        for full, part in parts.items():
             part.compile(dynamic=True)
-        seen = set()
-        for part in parts:
-            first = next(module for module in part.modules() if isinstance(module, nn.Linear))
-            kind = (type(part), tuple(value.shape for value in part.parameters()))
-            if kind not in seen:
-                seen.add(kind)
-                for rows in (3, 1):
-                    _try(part, first, rows)
+            in_decoder = full.startswith(f"{decoder}.")
+            kind = (in_decoder, type(part), tuple(value.shape for value in part.parameters()))
+            if kind not in tried:
+                tried.add(kind)
+                _run(part, batched_only=in_decoder)
     except Exception as error:  # the compiler, its compiler and its drivers each raise their own
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise MachineError(
@@ -63,12 +65,14 @@ def compile_parts(model: Any, name: str) -> str:
 
 
 @torch.no_grad()
-def _try(part: nn.Module, first: nn.Linear, rows: int) -> Tensor:
-    given = torch.zeros(1, rows, first.in_features, dtype=first.weight.dtype, device=first.weight.device)
-    result: Tensor = part(given)
-    return result
+def _run(part: nn.Module, batched_only: bool) -> None:
+    """Many rows and one, each a graph of its own. Towers give rows with a batch before them or without, by family."""
+    first = next(module for module in part.modules() if isinstance(module, nn.Linear))
+    for batch in ((1,),) if batched_only else ((1,), ()):
+        for rows in (3, 1):
+            part(torch.zeros(*batch, rows, first.in_features, dtype=first.weight.dtype, device=first.weight.device))
 
 
-def _plain(part: nn.Module) -> bool:
-    """Whether it is layers in a row, without experts."""
+def _is_layers_in_a_row(part: nn.Module) -> bool:
+    """Whether every row goes through the same layers: no experts."""
     return not hasattr(part, "experts") and any(isinstance(module, nn.Linear) for module in part.modules())

@@ -180,7 +180,7 @@ def _clip(clip: ClipInfo) -> dict[str, Any]:
 
 def _model(model: ModelInfo, threads: int | None) -> dict[str, Any]:
     facts = asdict(model)
-    del facts["tower"], facts["decoder"]
+    del facts["tower"], facts["decoder"], facts["kv_devices"]  # told in device_reason
     return {**facts, "threads": threads}
 
 
