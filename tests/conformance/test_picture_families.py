@@ -10,15 +10,20 @@ import torch
 from torch import Tensor
 
 from tests.conformance.registered import of_stage
+from tests.conformance.test_families import BUILDERS as SEVERAL_AXES
 from tests.conformance.test_families import covering
 from tests.conformance.witness import Witness
 from tests.support import line_checkpoints, picture_checkpoints
 from tests.support.checkpoints import random_pixels
 from vtc_cli import CachePolicy, Frame, LayerPolicy, Session, UsageError, VideoLM, load_model
 from vtc_cli.models.contract import Cursor
-from vtc_cli.models.registry import cannot
+from vtc_cli.models.registry import FAMILIES, cannot
 
-BUILDERS = {**picture_checkpoints.BUILDERS, **line_checkpoints.BUILDERS}
+BUILDERS = {
+    **picture_checkpoints.BUILDERS,
+    **line_checkpoints.BUILDERS,
+    "internvl-gpt-oss": picture_checkpoints.random_internvl_gpt_oss,
+}
 QUESTION = "Which colour does the moving square have?"
 
 
@@ -28,6 +33,10 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         pytest.importorskip("timm")
     folder = BUILDERS[request.param](tmp_path_factory.mktemp("checkpoint") / "model", vision_depth=6)
     return load_model(str(folder), device="cpu", dtype="float32")
+
+
+def test_every_registered_family_is_here_or_among_those_of_several_axes() -> None:
+    assert {family.name for family in FAMILIES} == {*BUILDERS, *SEVERAL_AXES}
 
 
 def frames(count: int) -> list[Frame]:

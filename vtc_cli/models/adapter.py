@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -217,6 +217,31 @@ class Adapter(VideoLM):
     @property
     def stop_ids(self) -> frozenset[int]:
         return self._stop
+
+
+def units_of(
+    prepared: Prepared,
+    geometry: Geometry,
+    first: int,
+    tokens: Sequence[Tensor] | Tensor,
+    scores: Mapping[int, Tensor],
+    deep: Sequence[Tensor] = (),
+) -> list[Unit]:
+    """The units of `prepared`, of which the first has index `first`.
+
+    tokens, the scores of each layer, each of deep: unit by unit along their first axis.
+    """
+    return [
+        Unit(
+            index=first + number,
+            span=span,
+            tokens=tokens[number],
+            grid=geometry.grid,
+            deep=tuple(level[number] for level in deep),
+            scores={layer: values[number] for layer, values in scores.items()},
+        )
+        for number, span in enumerate(prepared.spans)
+    ]
 
 
 def check_kept(patch: Tensor, unit: Unit, merged: Tensor | None) -> None:

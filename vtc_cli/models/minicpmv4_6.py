@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from vtc_cli.errors import MachineError, UsageError
-from vtc_cli.models.adapter import check_layers
+from vtc_cli.models.adapter import check_layers, units_of
 from vtc_cli.models.contract import Cursor, Geometry, Prepared, TowerDims, Unit
 from vtc_cli.models.overview import Overview
 from vtc_cli.models.preprocess import Preprocessor
@@ -133,16 +133,7 @@ class MiniCPMV46(Qwen):
         for layer, values in received.items():
             side = 4 if layer <= self.model.config.vision_config.insert_layer_id + 1 else 2
             scores[layer] = values.view(units, rows, side, columns, side).mean((2, 4)).flatten(1)
-        return [
-            Unit(
-                index=first + i,
-                span=span,
-                tokens=tokens[i],
-                grid=geometry.grid,
-                scores={layer: values[i] for layer, values in scores.items()},
-            )
-            for i, span in enumerate(prepared.spans)
-        ]
+        return units_of(prepared, geometry, first, tokens, scores)
 
 
 def named(tokenizer: PreTrainedTokenizerBase, name: str, whose: str) -> str:

@@ -22,7 +22,7 @@ from transformers.masking_utils import create_causal_mask
 
 from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.methods.stages import LayerPolicy
-from vtc_cli.models.adapter import check_layers
+from vtc_cli.models.adapter import check_layers, units_of
 from vtc_cli.models.checkpoint import Checkpoint
 from vtc_cli.models.contract import DecoderDims, Geometry, Prepared, Span, TowerDims, Unit
 from vtc_cli.models.in_line import InLine
@@ -154,16 +154,7 @@ class NemotronHOmni(InLine):
             layer: values[:, before:].reshape(units, rows, 2, columns, 2).mean((2, 4)).flatten(1)
             for layer, values in received.items()
         }
-        return [
-            Unit(
-                index=first + i,
-                span=span,
-                tokens=tokens[i],
-                grid=geometry.grid,
-                scores={layer: values[i] for layer, values in scores.items()},
-            )
-            for i, span in enumerate(prepared.spans)
-        ]
+        return units_of(prepared, geometry, first, tokens, scores)
 
     @torch.no_grad()
     def forward(self, span: Span, cache: object, *, layers: LayerPolicy | None = None) -> Tensor:

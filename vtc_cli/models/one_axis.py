@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vtc_cli.errors import UsageError
 from vtc_cli.methods.stages import LayerPolicy
-from vtc_cli.models.adapter import check_layers
+from vtc_cli.models.adapter import check_layers, units_of
 from vtc_cli.models.checkpoint import Checkpoint
 from vtc_cli.models.contract import Geometry, Prepared, Span, Unit
 from vtc_cli.models.in_line import InLine
@@ -89,16 +89,7 @@ class OneAxis(PlainDecoder):
         with self._tower.received(capture) as received:
             tokens = self.look(self._tower(prepared.patches.to(self.model.dtype)))
         scores = {layer: self.pooled(values) for layer, values in received.items()}
-        return [
-            Unit(
-                index=first + i,
-                span=span,
-                tokens=tokens[i],
-                grid=geometry.grid,
-                scores={layer: values[i] for layer, values in scores.items()},
-            )
-            for i, span in enumerate(prepared.spans)
-        ]
+        return units_of(prepared, geometry, first, tokens, scores)
 
 
 def check_decoder(config: Any, name: str) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from vtc_cli.errors import MachineError
-from vtc_cli.models.adapter import check_layers
+from vtc_cli.models.adapter import check_layers, units_of
 from vtc_cli.models.checkpoint import Checkpoint
 from vtc_cli.models.contract import Geometry, Prepared, TowerDims, Unit
 from vtc_cli.models.fixed_size import FixedSize
@@ -70,16 +70,7 @@ class PerceptionLM(PlainDecoder):
             seen = self._vision(prepared.patches.to(self.model.dtype), return_dict=True).last_hidden_state
         tokens = self.model.model.multi_modal_projector(seen[:, self._extra :])
         scores = {layer: block_means(values, self.preprocessor.merge) for layer, values in received.items()}
-        return [
-            Unit(
-                index=first + i,
-                span=span,
-                tokens=tokens[i],
-                grid=geometry.grid,
-                scores={layer: values[i] for layer, values in scores.items()},
-            )
-            for i, span in enumerate(prepared.spans)
-        ]
+        return units_of(prepared, geometry, first, tokens, scores)
 
     @contextmanager
     def _received(self, layers: Sequence[int]) -> Iterator[dict[int, Tensor]]:

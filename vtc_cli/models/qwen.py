@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from vtc_cli.methods.stages import LayerPolicy
-from vtc_cli.models.adapter import Adapter, check_kept, check_layers
+from vtc_cli.models.adapter import Adapter, check_kept, check_layers, units_of
 from vtc_cli.models.checkpoint import Checkpoint
 from vtc_cli.models.contract import Cursor, Geometry, Prepared, Span, TowerDims, Unit
 from vtc_cli.models.layered import run_layers
@@ -95,17 +95,7 @@ class Qwen(Adapter):
             output = self._tower(prepared.patches.to(self._tower.dtype), grid_thw=grid, return_dict=True)
         tokens = output.pooler_output.unflatten(0, (units, -1))
         deep = [level.unflatten(0, (units, -1)) for level in getattr(output, "deepstack_features", None) or ()]
-        return [
-            Unit(
-                index=first + i,
-                span=span,
-                tokens=tokens[i],
-                grid=geometry.grid,
-                deep=tuple(level[i] for level in deep),
-                scores={layer: values[i] for layer, values in received.items()},
-            )
-            for i, span in enumerate(prepared.spans)
-        ]
+        return units_of(prepared, geometry, first, tokens, received, deep)
 
     def _order(self, grid: Tensor) -> Tensor | None:
         """Where each token stands in the tower's own order, for towers that sort their patches; see

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from vtc_cli.errors import MachineError
-from vtc_cli.models.adapter import check_layers
+from vtc_cli.models.adapter import check_layers, units_of
 from vtc_cli.models.checkpoint import Checkpoint
 from vtc_cli.models.contract import Geometry, Prepared, TowerDims, Unit
 from vtc_cli.models.one_axis import PlainDecoder
@@ -93,16 +93,7 @@ class VideoLlama3(PlainDecoder):
             seen = self._vision(pixel_values=prepared.patches, grid_thw=grid, merge_sizes=sizes).last_hidden_state
         tokens = self.model.model.projector(seen).unflatten(0, (units, -1))
         scores = {layer: token_scores(values, units, _MERGE) for layer, values in received.items()}
-        return [
-            Unit(
-                index=first + i,
-                span=span,
-                tokens=tokens[i],
-                grid=geometry.grid,
-                scores={layer: values[i] for layer, values in scores.items()},
-            )
-            for i, span in enumerate(prepared.spans)
-        ]
+        return units_of(prepared, geometry, first, tokens, scores)
 
 
 def time_words(seconds: float) -> str:
