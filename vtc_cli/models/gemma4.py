@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
-from transformers.masking_utils import create_causal_mask
 
 from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.methods.stages import LayerPolicy
@@ -34,7 +33,7 @@ from vtc_cli.models.rotary import MOVING, Rotation
 from vtc_cli.models.shape import check_layer_types
 from vtc_cli.models.soft_tokens import SoftTokens
 from vtc_cli.models.weights import DTYPE_BYTES
-from vtc_cli.models.windows import window_mask
+from vtc_cli.models.windows import whole_mask, window_mask
 
 if TYPE_CHECKING:
     from vtc_cli.models.device import Placement
@@ -198,16 +197,7 @@ class Gemma4(InLine):
 
     def _masks(self, span: Span, cache: Any) -> dict[str, Any]:
         """What the new rows see: everything before them, or the window."""
-        rows = span.embeds[None]
-        given: dict[str, Any] = {
-            "config": self._text,
-            "inputs_embeds": rows,
-            "attention_mask": None,
-            "past_key_values": cache,
-        }
-        masks: dict[str, Any] = {
-            "full_attention": create_causal_mask(**given, layer_idx=self._kinds.index("full_attention"))
-        }
+        masks = {"full_attention": whole_mask(self._text, span, cache, self._kinds.index("full_attention"))}
         if "sliding_attention" in self._kinds:
             first = self._kinds.index("sliding_attention")
             masks["sliding_attention"] = window_mask(span, cache, first, self._text.sliding_window, self._both_ways)

@@ -8,11 +8,10 @@ only. The tower keeps the kernel that was chosen.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor
-from transformers.masking_utils import create_causal_mask
 
 from vtc_cli.errors import UsageError
 from vtc_cli.methods.stages import LayerPolicy
@@ -21,7 +20,7 @@ from vtc_cli.models.dims import OtherLayer
 from vtc_cli.models.internvl import InternVL
 from vtc_cli.models.shape import check_layer_types
 from vtc_cli.models.weights import DTYPE_BYTES
-from vtc_cli.models.windows import window_mask
+from vtc_cli.models.windows import whole_mask, window_mask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,21 +80,13 @@ class InternVLGptOss(InternVL):
 
     @torch.no_grad()
     def forward(self, span: Span, cache: object, *, layers: LayerPolicy | None = None) -> Tensor:
-        text, rows = self.model.config.text_config, span.embeds[None]
+        text = self.model.config.text_config
         kinds = text.layer_types
-        masks = {
-            _WHOLE: create_causal_mask(
-                config=self._decoder.config,
-                inputs_embeds=rows,
-                attention_mask=None,
-                past_key_values=cast("Any", cache),
-                layer_idx=kinds.index(_WHOLE),
-            )
-        }
+        masks = {_WHOLE: whole_mask(self._decoder.config, span, cache, kinds.index(_WHOLE))}
         if _SLIDES in kinds:
             masks[_SLIDES] = window_mask(span, cache, kinds.index(_SLIDES), text.sliding_window)
         output = self._decoder(
-            inputs_embeds=rows,
+            inputs_embeds=span.embeds[None],
             position_ids=span.positions,
             past_key_values=cache,
             attention_mask=masks,

@@ -14,11 +14,10 @@ projector are called one by one, as its `get_video_features` does. Sound is not 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
-from transformers.masking_utils import create_causal_mask
 
 from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.methods.stages import LayerPolicy
@@ -31,6 +30,7 @@ from vtc_cli.models.prompt import Prompt
 from vtc_cli.models.received import column_means, reading
 from vtc_cli.models.rotary import Rotation
 from vtc_cli.models.tubelets import Tubelets
+from vtc_cli.models.windows import whole_mask
 
 if TYPE_CHECKING:
     from vtc_cli.models.device import Placement
@@ -158,16 +158,9 @@ class NemotronHOmni(InLine):
 
     @torch.no_grad()
     def forward(self, span: Span, cache: object, *, layers: LayerPolicy | None = None) -> Tensor:
-        rows = span.embeds[None]
-        mask = create_causal_mask(
-            config=self._decoder.config,
-            inputs_embeds=rows,
-            attention_mask=None,
-            past_key_values=cast("Any", cache),
-            layer_idx=self._attends,
-        )
+        mask = whole_mask(self._decoder.config, span, cache, self._attends)
         output = self._decoder(
-            inputs_embeds=rows,
+            inputs_embeds=span.embeds[None],
             position_ids=span.positions,
             past_key_values=cache,
             attention_mask={"full_attention": mask, "linear_attention": None},

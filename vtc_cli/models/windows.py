@@ -1,4 +1,4 @@
-"""Which rows a layer with a sliding window sees, over what it still holds."""
+"""Which rows a layer sees where layers differ: all that the cache holds, or those within a sliding window."""
 
 from __future__ import annotations
 
@@ -6,8 +6,19 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.masking_utils import create_causal_mask
 
 from vtc_cli.models.contract import Span
+
+
+def whole_mask(config: Any, span: Span, cache: Any, layer: int) -> Any:
+    """What the layers take that see everything before a row, as the library makes it for the kernel in use.
+
+    config: the decoder's. cache: holds layer `layer` (0-based), one of those, before the rows are in it.
+    """
+    return create_causal_mask(
+        config=config, inputs_embeds=span.embeds[None], attention_mask=None, past_key_values=cache, layer_idx=layer
+    )
 
 
 def window_mask(span: Span, cache: Any, layer: int, window: int, together: bool = False) -> Tensor:
