@@ -33,7 +33,7 @@ def window_mask(span: Span, cache: Any, layer: int, window: int, together: bool 
     if held is None:  # a cache of the library's own, in which nothing was pruned
         count = 0 if kept is None or not kept.is_initialized else kept.keys.shape[2]
         held = torch.arange(int(new[0]) - count, int(new[0]), device=new.device)
-    there = torch.cat([held, new])
+    there = torch.cat([held.to(new.device), new])  # of a layer that may be on another GPU
     sees = there <= new[:, None]
     if together:
         frame = torch.where(span.visual, span.unit, -1)
