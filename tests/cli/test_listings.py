@@ -64,6 +64,8 @@ def test_models_says_what_a_family_can_do(vtc, checkpoint):
     assert "methods      pruners, cache policies\n" in shown
     assert "no layer policies: most of its layers attend through a state" in shown
     assert "Qwen/Qwen3.5-0.8B" in shown
+    assert "`vtc models ID` says what one costs once it is here" in shown
+    assert "once it is here" not in vtc("models", "qwen2.5-vl").out
     row = json.loads(vtc("models", "qwen2.5-vl", "--json").out)
     assert (row["stages"], row["cannot"]) == (["pruner", "layers", "cache"], {})
     assert row in json.loads(vtc("models", "--json").out)["families"]

@@ -143,6 +143,8 @@ _SPELT = {"pruner": "pruners", "layers": "layer policies", "cache": "cache polic
 
 def _family(family: Mapping[str, Any], json: bool) -> None:
     """What a family is and can do."""
+    from vtc_cli.jobs.inventory import known_by_name
+
     if json:
         from json import dumps
 
@@ -153,6 +155,8 @@ def _family(family: Mapping[str, Any], json: bool) -> None:
     _stages(family)
     for number, checkpoint in enumerate(family["recommended"]):
         typer.echo(f"  {'for example' if not number else '':<12} {checkpoint}")
+    if set(family["recommended"]) - known_by_name():
+        typer.echo(hang(f"  {'':<12} ", "`vtc models ID` says what one costs once it is here (`vtc models pull ID`)"))
 
 
 def _stages(family: Mapping[str, Any]) -> None:

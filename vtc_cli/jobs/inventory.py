@@ -19,6 +19,11 @@ def model_rows() -> list[dict[str, Any]]:
     return [{**_counted(facts).as_json(), "where": _where(facts.id), "fits": _fit(facts)} for facts in catalog()]
 
 
+def known_by_name() -> set[str]:
+    """Hub ids whose cost is known without their files."""
+    return {facts.id for facts in (*RECOMMENDED, *PUBLISHED)}
+
+
 def family_rows() -> list[dict[str, Any]]:
     """The architectures that run, and the stages whose methods run on them."""
     return [_family_row(family) for family in (*FAMILIES, GENERIC)]
