@@ -10,11 +10,10 @@ import pytest
 import torch
 from transformers import DynamicCache
 
-from tests.conformance.registered import of_stage
 from tests.models.picture_families import QUESTION, Loaded, load, logits_in_chunks, spans_of
 from tests.support.checkpoints import random_pixels
 from tests.support.picture_checkpoints import random_internvl_gpt_oss
-from vtc_cli import CachePolicy, Frame, Session, TokenPruner, UsageError, load_model
+from vtc_cli import Frame, Session, UsageError, load_model
 from vtc_cli.engine.slab import Slab
 from vtc_cli.engine.sliding import SlidingLayer
 from vtc_cli.models.catalog import facts_of
@@ -124,32 +123,6 @@ def test_keys_are_turned_back_through_yarn(family: Loaded) -> None:
 
 def frames(count: int) -> list[Frame]:
     return [Frame(float(number), picture) for number, picture in enumerate(random_pixels(count, 50, 70, seed=4))]
-
-
-@pytest.mark.parametrize("cache", of_stage(CachePolicy))
-def test_every_cache_evicts_and_answers_alike(family: Loaded, cache: Any) -> None:
-    sessions = []
-    for chunk in (1, 5):
-        session = Session(family.model, cache=cache(), budget=BUDGET, question=QUESTION, chunk=chunk)
-        session.watch(frames(16))
-        assert session.evicted > 0
-        sessions.append(session)
-    one, other = (session._context.slab for session in sessions)
-    assert not one.numbered
-    for mine, theirs in zip(one.blocks, other.blocks, strict=True):
-        assert torch.equal(mine.unit[:, : mine.held], theirs.unit[:, : theirs.held])
-    mark = one.snapshot()
-    answers = [session.ask(QUESTION, max_new_tokens=4) for session in (*sessions, sessions[0])]
-    assert answers[0].ids == answers[1].ids == answers[2].ids
-    assert one.snapshot() == mark
-    assert answers[0].evidence is not None
-
-
-@pytest.mark.parametrize("pruner", of_stage(TokenPruner))
-def test_every_pruner_runs(family: Loaded, pruner: Any) -> None:
-    session = Session(family.model, pruner=pruner(), cache="infinipot-v", budget=BUDGET, question=QUESTION)
-    session.watch(frames(16))
-    assert session.ask(QUESTION, max_new_tokens=3).ids == session.ask(QUESTION, max_new_tokens=3).ids
 
 
 def test_evidence_counts_the_share_of_the_sink(family: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
