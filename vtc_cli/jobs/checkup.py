@@ -66,8 +66,8 @@ def check_model_runs(settings: Settings) -> Checkup:
         return Checkup(name, (Step("loading", "failed", error.message, error.hint),), error.exit_code)
     info = model.info
     loaded = (
-        f"{info.family}, {info.parameters:,} parameters, {size(info.weight_bytes)} in {info.dtype} on {info.device}, "
-        f"attention {info.attention}"
+        f"{info.family}, {info.parameters:,} parameters, {size(info.weight_bytes)} in {info.dtype} on {info.device} "
+        f"({info.device_reason}), attention {info.attention}"
     )
     trial = _Trial(model, settings)
     steps = [Step("loading", "ok", loaded)]
@@ -117,7 +117,8 @@ class _Trial:
         if one.ids != other.ids:
             return Step("answer", "failed", "the same question is answered differently when it is asked again")
         said = " ".join(one.text.split())
-        return Step("answer", "ok", f"{len(one.ids)} tokens, the same when asked again: {said[:80]!r}")
+        tokens = "1 token" if len(one.ids) == 1 else f"{len(one.ids)} tokens"
+        return Step("answer", "ok", f"{tokens}, the same when asked again: {said[:80]!r}")
 
     def streaming(self) -> Step:
         """The logits of the first answer token, watched unit by unit and in one forward."""
