@@ -17,7 +17,9 @@ from vtc_cli import Frame, Session, UsageError, load_model
 from vtc_cli.errors import MachineError
 from vtc_cli.models import spread
 from vtc_cli.models.contract import Cursor, Span, VideoLM
-from vtc_cli.models.spread import DISK, fill, gather_back, parse_limits, pick_spread, told
+from vtc_cli.models.device import Placement
+from vtc_cli.models.sketch import outline
+from vtc_cli.models.spread import DISK, fill, gather_back, parse_limits, pick_spread, spread_over, told
 
 pytest.importorskip("accelerate")
 QUESTION = "What colour is the circle?"
@@ -35,6 +37,24 @@ def test_layers_fill_the_places_in_order() -> None:
     assert told(["cuda:0"] * 3 + ["cpu"] + [DISK], "cuda:0") == (
         "decoder layers: 3 on cuda:0, 1 in cpu memory, 1 on disk"
     )
+
+
+def test_a_layer_in_memory_or_on_disk_keeps_its_entries_where_it_runs(folder: Path) -> None:
+    placement = spread_over(Placement("cuda:0", "as asked", "float32", ""), ["cuda:0", "cuda:1", "cpu", DISK])
+    assert placement.device_reason == ("as asked; decoder layers: 1 on cuda:0, 1 on cuda:1, 1 in cpu memory, 1 on disk")
+    assert placement.layer_devices == ("cuda:0", "cuda:1", "cuda:0", "cuda:0")
+    assert outline(folder, placement, "m", 1).info.kv_devices == placement.layer_devices
+
+
+def test_layers_that_keep_no_entries_are_left_out_of_where_entries_are(tmp_path: Path) -> None:
+    folder = BUILDERS["qwen3.5"](tmp_path / "m")
+    whole = outline(folder, Placement("cpu", "", "float32", ""), "m", 1).info
+    assert whole.kv_devices == ()
+    layers = range(whole.decoder.layers)
+    placement = Placement("cpu", "", "float32", "", layer_devices=tuple(f"cuda:{number}" for number in layers))
+    kept = tuple(f"cuda:{number}" for number in layers if number not in whole.decoder.recurrent)
+    assert outline(folder, placement, "m", 1).info.kv_devices == kept
+    assert 0 < len(kept) < len(layers)
 
 
 def test_limits_are_read_as_people_write_them() -> None:
