@@ -2,7 +2,8 @@
 
     python docs/record_terminal.py -o docs/images/demo.svg "vtc demo"
 
-`make pictures` makes those of the README with it. Each command is shown after a prompt, with the output it really gave; a command that fails stops the recording.
+`make pictures` makes those of the README with it. Each command is shown after a prompt, with the output it really gave;
+a command that fails stops the recording.
 """
 
 from __future__ import annotations
