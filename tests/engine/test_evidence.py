@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from tests.engine.decoders import KV_HEADS, LAYERS, MAKERS, make, rows, run
-from tests.engine.test_slab import random_choice
+from tests.support.masking import random_choice
 from vtc_cli.engine.evidence import attending
 from vtc_cli.engine.slab import Slab
 from vtc_cli.errors import UsageError
@@ -30,7 +30,7 @@ def watched(model: Any, keep: int | None) -> Slab:
     slab.expect(order // PER_UNIT + 10, order % PER_UNIT - 1)
     run(model, rows(count, 2), PREFIX, slab)
     if keep is not None:
-        slab.compact(random_choice(count, keep, seed=5))
+        slab.compact(random_choice(LAYERS, KV_HEADS, count, keep, seed=5))
     return slab
 
 

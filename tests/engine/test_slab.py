@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import pytest
 import torch
-from torch import Tensor
 from transformers import DynamicCache
 
 from tests.engine.decoders import KV_HEADS, LAYERS, MAKERS, make, rows, run
+from tests.support.masking import all_but_kept_hidden, random_choice
 from vtc_cli.engine.slab import Slab
 from vtc_cli.errors import UsageError
 from vtc_cli.models.masks import refuse_wrong_masks
-
-
-def random_choice(count: int, keep: int, seed: int) -> list[Tensor]:
-    """Another ascending choice for every layer and head: int64 [KV_HEADS, keep] each."""
-    generator = torch.Generator().manual_seed(seed)
-    return [
-        torch.stack([torch.randperm(count, generator=generator)[:keep].sort().values for _ in range(KV_HEADS)])
-        for _ in range(LAYERS)
-    ]
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
@@ -43,32 +30,6 @@ def test_c1_slab_equals_dynamic_cache_exactly(family: str, attention: str) -> No
         assert torch.equal(mine.values[:, :, :23], other.values)
 
 
-@contextmanager
-def masked(model: Any, dropped: list[Tensor], prefix: int) -> Iterator[None]:
-    """Hide entries of a full cache, others in every layer and head. dropped: bool [KV_HEADS, entries after prefix]."""
-
-    def hook(hidden: Tensor, groups: int) -> Any:
-        def change(module: Any, args: Any, given: dict[str, Any]) -> Any:
-            queries = given["hidden_states"].shape[1] if "hidden_states" in given else args[0].shape[1]
-            cached = prefix + hidden.shape[1]
-            mask = torch.ones(1, KV_HEADS, queries, cached + queries, dtype=torch.bool)
-            mask[:, :, :, prefix:cached] &= ~hidden[None, :, None]
-            mask[:, :, :, cached:] &= torch.ones(queries, queries, dtype=torch.bool).tril()
-            return args, given | {"attention_mask": mask.repeat_interleave(groups, dim=1)}
-
-        return change
-
-    handles = [
-        layer.self_attn.register_forward_pre_hook(hook(hidden, layer.self_attn.num_key_value_groups), with_kwargs=True)
-        for layer, hidden in zip(model.layers, dropped, strict=True)
-    ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
 @pytest.mark.parametrize("queries", [1, 6])
 @pytest.mark.parametrize("family", MAKERS)
 def test_c2_evicting_equals_masking_per_layer_and_head(family: str, queries: int) -> None:
@@ -79,14 +40,15 @@ def test_c2_evicting_equals_masking_per_layer_and_head(family: str, queries: int
         run(model, rows(prefix, 1), 0, cache)
         run(model, rows(count, 2), prefix, cache)
     slab.pin(prefix)
-    chosen = random_choice(count, keep, seed=3)
+    chosen = random_choice(LAYERS, KV_HEADS, count, keep, seed=3)
     slab.compact(chosen)
-    dropped = [torch.ones(KV_HEADS, count, dtype=torch.bool).scatter(1, kept, False) for kept in chosen]
     assert slab.held == prefix + keep
     assert slab.seen == prefix + count
 
     ours = run(model, rows(queries, 4), prefix + count, slab)
-    with masked(model, dropped, prefix):
+    attentions = [layer.self_attn for layer in model.layers]
+    groups = attentions[0].num_key_value_groups
+    with all_but_kept_hidden(attentions, dict(enumerate(chosen)), prefix, prefix + count, queries, groups):
         theirs = run(model, rows(queries, 4), prefix + count, full)
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
     unmasked = DynamicCache()
@@ -106,7 +68,7 @@ def test_c8_prefix_is_bit_identical_after_a_hundred_compactions() -> None:
     for turn in range(100):
         run(model, rows(12, turn), start, slab)
         start += 12
-        slab.compact(random_choice(slab.evictable, 10, seed=turn))
+        slab.compact(random_choice(LAYERS, KV_HEADS, slab.evictable, 10, seed=turn))
         assert slab.held == 15
     for layer, (keys, values) in zip(slab.blocks, before, strict=True):
         assert torch.equal(layer.keys[:, :, :5], keys)
@@ -125,7 +87,7 @@ def test_labels_follow_their_rows_through_a_per_head_compaction() -> None:
     slab.expect(unit, patch)
     run(model, rows(12, 2), 2, slab)
     keys = [layer.keys[0, :, 2:14].clone() for layer in slab.blocks]
-    chosen = random_choice(12, 5, seed=9)
+    chosen = random_choice(LAYERS, KV_HEADS, 12, 5, seed=9)
     slab.compact(chosen)
     for number, kept in enumerate(chosen):
         view = slab.view(number)
@@ -143,7 +105,7 @@ def test_c12_a_mask_of_another_than_the_logical_length_is_refused(wrong: int) ->
     slab = Slab(LAYERS, 30)
     handle = refuse_wrong_masks(model)
     run(model, rows(8, 1), 0, slab)
-    slab.compact(random_choice(8, 5, seed=1))
+    slab.compact(random_choice(LAYERS, KV_HEADS, 8, 5, seed=1))
     mark = slab.snapshot()
     right = torch.ones(1, 8 + 3, dtype=torch.int64)  # 8 seen, though 5 are held; physical length would be 8
     expected = run(model, rows(3, 2), 8, slab)
@@ -193,7 +155,7 @@ def test_rollback_and_crop_leave_no_trace() -> None:
     assert torch.equal(run(model, rows(4, 2), 8, slab), first)
     with pytest.raises(ValueError, match="minus"):
         slab.crop(2)
-    slab.compact(random_choice(12, 6, seed=1))
+    slab.compact(random_choice(LAYERS, KV_HEADS, 12, 6, seed=1))
     with pytest.raises(AssertionError, match="across a compaction"):
         slab.rollback(mark)
 
@@ -250,5 +212,5 @@ def test_a_slab_first_filled_in_inference_mode_can_be_compacted_outside() -> Non
     slab = Slab(LAYERS, 20)
     with torch.inference_mode():
         run(model, rows(8, 1), 0, slab)
-    slab.compact(random_choice(8, 3, seed=0))
+    slab.compact(random_choice(LAYERS, KV_HEADS, 8, 3, seed=0))
     assert slab.held == 3

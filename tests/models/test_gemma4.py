@@ -12,6 +12,7 @@ from tests.models.reference import encode, frames_of
 from tests.report.counting import counter
 from tests.support.checkpoints import random_pixels
 from tests.support.gemma_checkpoints import random_gemma4
+from tests.support.masking import all_but_kept_hidden, random_choice
 from tests.support.torchvision_shim import declare_operators, torchvision_or_skip
 from vtc_cli import Frame, Session, UsageError
 from vtc_cli.engine.sliding import SlidingLayer
@@ -124,11 +125,7 @@ def test_evicted_entries_are_gone_from_the_layers_that_see_everything_alone(caus
     *before, question = causal.spans(units)
     slab = causal.slab(before)
     held, pinned = slab.held, slab.pinned
-    generator = torch.Generator().manual_seed(1)
-    kept = [
-        torch.stack([torch.randperm(held - pinned, generator=generator)[:20].sort().values for _ in range(2)])
-        for _ in slab.blocks
-    ]
+    kept = random_choice(len(slab.blocks), 2, held - pinned, 20, seed=1)
     windows = [layer.snapshot() for layer in slab.states]
     slab.compact(kept)
     assert [layer.snapshot() for layer in slab.states] == windows
@@ -137,25 +134,10 @@ def test_evicted_entries_are_gone_from_the_layers_that_see_everything_alone(caus
 
     whole, rows = causal.slab(before), len(question)
 
-    def masked(number: int) -> Any:
-        mask = torch.zeros(1, 4, rows, held + rows)
-        mask[..., held:] = torch.full((rows, rows), float("-inf")).triu(1)
-        for head in range(4):
-            gone = torch.ones(held, dtype=torch.bool)
-            gone[:pinned] = False
-            gone[kept[number][head // 2] + pinned] = False
-            mask[0, head, :, :held][:, gone] = float("-inf")
-        return lambda module, args, given: (args, {**given, "attention_mask": mask})
-
-    layers = model._decoder.layers  # the last one reads what layer 3 keeps
-    handles = [
-        layers[place].register_forward_pre_hook(masked(number), with_kwargs=True)
-        for place, number in ((1, 0), (3, 1), (5, 1))
-    ]
     whole.expect(question.unit, question.patch, question.positions)
-    theirs = model.forward(question, whole)
-    for handle in handles:
-        handle.remove()
+    # The last layer reads what layer 3 keeps.
+    with all_but_kept_hidden(model._decoder.layers, {1: kept[0], 3: kept[1], 5: kept[1]}, pinned, held, rows):
+        theirs = model.forward(question, whole)
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
     untouched = causal.slab([*before, question])
     assert untouched.held == held + rows

@@ -12,6 +12,7 @@ from transformers import DynamicCache
 
 from tests.models.picture_families import QUESTION, Loaded, load, logits_in_chunks, spans_of
 from tests.support.checkpoints import random_pixels
+from tests.support.masking import all_but_kept_hidden, random_choice
 from tests.support.picture_checkpoints import random_internvl_gpt_oss
 from vtc_cli import Frame, Session, UsageError, load_model
 from vtc_cli.engine.slab import Slab
@@ -71,34 +72,15 @@ def test_evicted_entries_equal_masked_ones(family: Loaded) -> None:
     *before, question = spans_of(model, family.watch(random_pixels(9, 50, 70, seed=3)))
     slab = slab_of(family, before)
     held, pinned, rows = slab.held, slab.pinned, len(question)
-    generator = torch.Generator().manual_seed(1)
-    kept = [
-        torch.stack([torch.randperm(held - pinned, generator=generator)[:16].sort().values for _ in range(2)])
-        for _ in slab.blocks
-    ]
+    kept = random_choice(len(slab.blocks), 2, held - pinned, 16, seed=1)
     slab.compact(kept)
     slab.expect(question.unit, question.patch, question.positions)
     ours = model.forward(question, slab)
 
-    def masked(number: int) -> Any:
-        mask = torch.zeros(1, 4, rows, held + rows)
-        mask[..., held:] = torch.full((rows, rows), float("-inf")).triu(1)
-        for head in range(4):
-            gone = torch.ones(held, dtype=torch.bool)
-            gone[:pinned] = False
-            gone[kept[number][head // 2] + pinned] = False
-            mask[0, head, :, :held][:, gone] = float("-inf")
-        return lambda module, args, kwargs: (args, {**kwargs, "attention_mask": mask})
-
     whole = DynamicCache(config=model.model.config.text_config)
     model.forward(Span.join(before), whole)
-    handles = [
-        model._decoder.layers[place].register_forward_pre_hook(masked(number), with_kwargs=True)
-        for number, place in enumerate((1, 3))
-    ]
-    theirs = model.forward(question, whole)
-    for handle in handles:
-        handle.remove()
+    with all_but_kept_hidden(model._decoder.layers, {1: kept[0], 3: kept[1]}, pinned, held, rows):
+        theirs = model.forward(question, whole)
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
     untouched = slab_of(family, before)
     untouched.expect(question.unit, question.patch, question.positions)

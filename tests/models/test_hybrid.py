@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 
 from tests.models.families import CELL, QUESTION, Loaded, load, spans_of
 from tests.report.counting import counter
 from tests.support.checkpoints import random_pixels
+from tests.support.masking import all_but_kept_hidden, random_choice
 from vtc_cli import Frame, Session
 from vtc_cli.engine.recurrent import RecurrentLayer, State
 from vtc_cli.engine.slab import Slab
@@ -58,35 +57,15 @@ def test_evicted_entries_equal_masked_ones(family: Loaded) -> None:
     *before, question = spans_of(model, family.watch(random_pixels(6, 3 * CELL, 4 * CELL, seed=3)))
     slab = filled(family, before)
     held, pinned = slab.held, slab.pinned
-    generator = torch.Generator().manual_seed(1)
-    kept = [
-        torch.stack([torch.randperm(held - pinned, generator=generator)[:20].sort().values for _ in range(2)])
-        for _ in slab.blocks
-    ]
+    kept = random_choice(len(slab.blocks), 2, held - pinned, 20, seed=1)
     slab.compact(kept)
     slab.expect(question.unit, question.patch, question.positions)
     ours = model.forward(question, slab)
 
     whole, rows = family.cache(), len(question)
     family.model.forward(Span.join(before), whole)
-    layers = model._decoder.layers
-
-    def masked(number: int) -> Any:
-        mask = torch.zeros(1, 4, rows, held + rows)
-        mask[..., held:] = torch.full((rows, rows), float("-inf")).triu(1)
-        for head in range(4):
-            gone = torch.ones(held, dtype=torch.bool)
-            gone[:pinned] = False
-            gone[kept[number][head // 2] + pinned] = False
-            mask[0, head, :, :held][:, gone] = float("-inf")
-        return lambda module, args, kwargs: (args, {**kwargs, "attention_mask": mask})
-
-    handles = [
-        layers[place].register_forward_pre_hook(masked(number), with_kwargs=True) for number, place in enumerate((1, 3))
-    ]
-    theirs = model.forward(question, whole)
-    for handle in handles:
-        handle.remove()
+    with all_but_kept_hidden(model._decoder.layers, {1: kept[0], 3: kept[1]}, pinned, held, rows):
+        theirs = model.forward(question, whole)
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
     untouched = model.forward(question, filled(family, before))
     assert (untouched - theirs).abs().max() > 1e-2
