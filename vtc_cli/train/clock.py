@@ -72,8 +72,12 @@ def _ages(film: Film, times: Spans) -> list[tuple[int, int]]:
 
 
 def _age(times: Spans, unit: int, start: float, end: float) -> int:
-    first = next(index for index, pair in enumerate(times) if index == unit or shows(pair, start, end))
-    return min(unit - first, LONGEST)
+    return min(unit - first_unit(times, unit, start, end), LONGEST)
+
+
+def first_unit(times: Spans, unit: int, start: float, end: float) -> int:
+    """Index of the first unit that shows what is there within [start, end) seconds, `unit` at the latest."""
+    return next(index for index, pair in enumerate(times) if index == unit or shows(pair, start, end))
 
 
 def shows(pair: tuple[float, float], start: float, end: float) -> bool:
@@ -116,9 +120,11 @@ def clock_loss(
         "gate": (clock(gates)[0], truth.tag.expand(films, -1, -1)),
         "caption": (caption, truth.caption[:, :, None].expand(films, units, across)),
     }
-    total = torch.zeros((), device=rows.device)
-    figures = {}
-    for name, (logits, target) in asked.items():
-        total = total + F.cross_entropy(logits.flatten(0, -2), target.flatten())
-        figures[name] = (logits.argmax(-1) == target).float().mean().item()
-    return total, figures
+    return asked_loss(asked)
+
+
+def asked_loss(asked: Mapping[str, tuple[Tensor, Tensor]]) -> tuple[Tensor, dict[str, float]]:
+    """Sum of mean cross-entropies and the share that is right, by name. asked: (logits [..., classes], truth [...])."""
+    wrong = [F.cross_entropy(logits.flatten(0, -2), target.flatten()) for logits, target in asked.values()]
+    right = {name: (logits.argmax(-1) == target).float().mean().item() for name, (logits, target) in asked.items()}
+    return torch.stack(wrong).sum(), right

@@ -150,7 +150,8 @@ def read(
         x = blocks.decoder(layer, x, cos, sin, mask, config.num_attention_heads, config.num_key_value_heads)
         if index < len(deep):
             x = x.index_add(1, visual, deep[index])
-        tapped[index + 1] = x
+        if index + 1 in taps:
+            tapped[index + 1] = x
     return _rms_norm(decoder.norm, x), [tapped[tap] for tap in taps]
 
 

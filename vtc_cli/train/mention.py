@@ -26,7 +26,8 @@ UNKNOWN = -100  # of what a film shows more than once, or not at all
 MOST = 15  # units; what is there for longer is there for as long
 # What is asked of every mention -> its classes; `came` is asked digit by digit.
 ASKED = {"there": 2, "length": MOST + 1, "motion": len(MOTIONS), "ninth": 9, "read": UNREAD + 1, "came": BLANK + 1}
-FIELDS = len(ASKED) - 1 + DIGITS
+NAMES = (*list(ASKED)[:-1], *["came"] * DIGITS)  # of every field
+FIELDS = len(NAMES)
 _NAMED = re.compile(
     rf"\b(?:(?P<colour>{'|'.join(COLOURS)}) )?(?P<shape>{'|'.join(SHAPES)})\b"
     rf"|\b(?P<kind>digit|word)(?: (?P<text>\d|{'|'.join(WORDS)}))?\b"
@@ -84,7 +85,7 @@ class Mentions(nn.Module):
     def __init__(self, width: int):
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.sizes = [*list(ASKED.values())[:-1], *[ASKED["came"]] * DIGITS]
+        self.sizes = [ASKED[name] for name in NAMES]
         self.read = nn.Linear(width, sum(self.sizes))
 
     def forward(self, rows: Tensor) -> Sequence[Tensor]:
@@ -97,8 +98,7 @@ def mention_loss(mentions: Mentions, rows: Tensor, truth: Tensor) -> tuple[Tenso
     """Sum over what is asked of its mean cross-entropy, and how often each is right. truth: int64 [n, FIELDS]."""
     total = torch.zeros((), device=rows.device)
     right: dict[str, list[float]] = {}
-    names = [*list(ASKED)[:-1], *["came"] * DIGITS]
-    for name, logits, target in zip(names, mentions(rows), truth.unbind(1), strict=True):
+    for name, logits, target in zip(NAMES, mentions(rows), truth.unbind(1), strict=True):
         known = target != UNKNOWN
         share = 1 / DIGITS if name == "came" else 1.0
         missed = F.cross_entropy(logits, target, ignore_index=UNKNOWN, reduction="sum")

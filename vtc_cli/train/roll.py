@@ -21,6 +21,7 @@ from vtc_cli.train.world.palette import COLOURS, PAIRS, SHAPES, Pair
 
 MOST = 6  # things of a scene
 UNASKED = -100
+_COLOURS = tuple(COLOURS)
 # What a thing is numbered among, and how many of them there are: all, those of its colour, those of its shape.
 ASKED = ("number", "of colour", "of shape", "things", "colours", "shapes")
 
@@ -39,7 +40,7 @@ def roll(film: Film, times: Spans, seen: Sequence[NDArray[np.int64]]) -> Tensor:
         labels = np.full((cells.shape[0] * cells.shape[1], len(ASKED)), UNASKED, np.int64)
         for index, (kind, colour) in enumerate(cells[..., :2].reshape(-1, 2)):
             if 0 < kind <= len(SHAPES) and colour > 0:
-                labels[index] = numbers.get((list(COLOURS)[colour - 1], SHAPES[kind - 1]), UNASKED)
+                labels[index] = numbers.get((_COLOURS[colour - 1], SHAPES[kind - 1]), UNASKED)
         found.append(torch.from_numpy(labels))
     return torch.cat(found)
 

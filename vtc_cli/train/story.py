@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from vtc_cli.train.clock import BLANK, DIGITS, Spans, digits_of, shows
+from vtc_cli.train.clock import BLANK, DIGITS, Spans, asked_loss, digits_of, first_unit, shows
 from vtc_cli.train.world import Film
 from vtc_cli.train.world.palette import WORDS
 
@@ -50,7 +49,7 @@ def shots(films: Sequence[Film], times: Spans, tags: Spans) -> Shots:
 
 def _shot(film: Film, times: Spans, unit: int) -> tuple[int, int]:
     scene = film.scene_at(times[unit][1])
-    first = next(index for index in range(unit + 1) if index == unit or shows(times[index], scene.start, scene.end))
+    first = first_unit(times, unit, scene.start, scene.end)
     caption = scene.caption
     read = caption and any(shows(pair, caption.start, caption.end) for pair in times[first:unit])
     return first, TEXTS.index(caption.text) if caption and read else UNREAD
@@ -78,9 +77,4 @@ def story_loss(story: Story, rows: Tensor, truth: Shots) -> tuple[Tensor, Mappin
         "began": (began, truth.began[:, :, None].expand(began.shape[:-1])),
         "text": (text, truth.text[:, :, None].expand(text.shape[:-1])),
     }
-    total = torch.zeros((), device=rows.device)
-    figures = {}
-    for name, (logits, target) in asked.items():
-        total = total + F.cross_entropy(logits.flatten(0, -2), target.flatten())
-        figures[name] = (logits.argmax(-1) == target).float().mean().item()
-    return total, figures
+    return asked_loss(asked)

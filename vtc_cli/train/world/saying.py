@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from vtc_cli.train.world.asker import ABSENT, ANSWERS, DESCRIBED, Asker, Question
 from vtc_cli.train.world.attributes import captions, colours, motions, shapes
 from vtc_cli.train.world.film import Caption, Thing
-from vtc_cli.train.world.palette import COLOURS, SHAPES
+from vtc_cli.train.world.palette import COLOURS, PAIRS, SHAPES
 from vtc_cli.train.world.phrasing import article
 
 
@@ -94,5 +94,4 @@ def _describable(ask: Asker) -> tuple[list[Thing], Caption | None] | None:
     if len(scenes) != 1 or not 1 <= len(scenes[0].things) <= DESCRIBED:
         return None
     # Colour by colour: from left to right, who comes next is a toss-up where two things are one above the other.
-    order = [(colour, shape) for colour in COLOURS for shape in SHAPES]
-    return sorted(scenes[0].things, key=lambda thing: order.index(thing.pair)), scenes[0].caption
+    return sorted(scenes[0].things, key=lambda thing: PAIRS.index(thing.pair)), scenes[0].caption
