@@ -161,3 +161,11 @@ def test_the_command(vtc, home, place, clip, small) -> None:
     assert "kept apart" in plain.out
     assert vtc("index", "film.mp4", "--settings", "none.toml").code == 2
     assert vtc("tune", "-o", "nowhere/x.toml").code == 2
+
+
+@pytest.mark.parametrize("command", [("tune",), ("train", "manager")])
+def test_a_length_that_is_none_is_refused_by_the_name_of_its_option(vtc, command) -> None:
+    refused = vtc(*command, "--length", "soon")
+    assert refused.code == 2
+    assert "--length" in refused.err
+    assert "like 60, 10m, 1h" in refused.err

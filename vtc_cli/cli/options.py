@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from vtc_cli.cli.amounts import parsed
 from vtc_cli.cli.complete import complete_methods, complete_models, complete_readers
 
 MODEL, VIDEO, COST, ANSWER, OUTPUT = "Model", "Video", "Cost", "Answering", "Output"
-MEMORY = "Memory"
+MEMORY, FILMS = "Memory", "Films"
 
 Model = Annotated[
     str | None,
@@ -115,6 +117,50 @@ Subs = Annotated[
 At = Annotated[
     str | None,
     typer.Option("--at", metavar="TIME", rich_help_panel=MEMORY, help="As of this moment: nothing later is known."),
+]
+
+OwnFilms = Annotated[
+    Path | None,
+    typer.Option(
+        "--questions",
+        metavar="FILE",
+        rich_help_panel=FILMS,
+        help="Your own films: as for `vtc bench --suite files`, with options.",
+    ),
+]
+OwnVideos = Annotated[
+    Path | None,
+    typer.Option(
+        "--videos", metavar="FOLDER", rich_help_panel=FILMS, help="What `video` in --questions is relative to."
+    ),
+]
+WorldFilms = Annotated[
+    int,
+    typer.Option("--films", metavar="N", min=1, rich_help_panel=FILMS, help="Procedural films, without --questions."),
+]
+WorldLength = Annotated[
+    float,
+    typer.Option(
+        "--length",
+        metavar="TIME",
+        parser=parsed("parse_length"),
+        show_default=False,
+        rich_help_panel=FILMS,
+        help="Of each procedural film, like 2m or 300.  [default: 2m]",
+    ),
+]
+WORLD_LENGTH = 120.0
+"""Seconds, as its help says."""
+HeldOut = Annotated[
+    float,
+    typer.Option(
+        "--held-out",
+        metavar="SHARE",
+        min=0,
+        max=0.9,
+        rich_help_panel=FILMS,
+        help="Of the films: kept apart, to check on.",
+    ),
 ]
 
 Method = Annotated[

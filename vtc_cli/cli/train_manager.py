@@ -9,7 +9,7 @@ import typer
 
 from vtc_cli.cli import options
 
-FILMS, RECIPE = "Films", "Recipe"
+RECIPE = "Recipe"
 
 
 def manager(
@@ -19,30 +19,11 @@ def manager(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="The manager.  [default: FOLDER/manager]")
     ] = None,
-    questions: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            rich_help_panel=FILMS,
-            help="Your own films: as for `vtc bench --suite files`, with options.",
-        ),
-    ] = None,
-    videos: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", rich_help_panel=FILMS, help="What `video` in --questions is relative to."),
-    ] = None,
-    films: Annotated[
-        int, typer.Option(metavar="N", min=1, rich_help_panel=FILMS, help="Procedural films, without --questions.")
-    ] = 24,
-    length: Annotated[
-        str, typer.Option(metavar="TIME", rich_help_panel=FILMS, help="Of each procedural film, like 2m or 300.")
-    ] = "2m",
-    held_out: Annotated[
-        float,
-        typer.Option(
-            metavar="SHARE", min=0, max=0.9, rich_help_panel=FILMS, help="Of the films: kept apart, to check."
-        ),
-    ] = 0.33,
+    questions: options.OwnFilms = None,
+    videos: options.OwnVideos = None,
+    films: options.WorldFilms = 24,
+    length: options.WorldLength = options.WORLD_LENGTH,
+    held_out: options.HeldOut = 0.33,
     exact: Annotated[
         bool,
         typer.Option("--exact/--grpo", rich_help_panel=RECIPE, help="Score all three actions; or sample, with TRL."),
@@ -103,15 +84,9 @@ def manager(
     flags = dict(locals())  # the parameters by name; the configuration takes the keys it knows
     from vtc_cli.cli.managing import train_on
     from vtc_cli.config.layers import effective, settings
-    from vtc_cli.jobs.amounts import parse_length
     from vtc_cli.jobs.lessons import World
 
-    own = {"seed", "output", "max_frames"}
-    values = effective({name: value for name, value in flags.items() if name not in own})
-    try:
-        seconds = parse_length(length)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--length") from None
+    values = effective({name: value for name, value in flags.items() if name not in ("seed", "output")})
     recipe = {
         "exact": exact,
         "epochs": epochs,
@@ -129,7 +104,7 @@ def manager(
     }
     train_on(
         settings(values),
-        World(films=films, length=seconds, seed=seed, split="train"),
+        World(films=films, length=length, seed=seed, split="train"),
         recipe,
         seed=seed,
         folder=folder,

@@ -10,7 +10,7 @@ import typer
 from vtc_cli.cli import options
 from vtc_cli.cli.help import Command
 
-FILMS, SEARCH = "Films", "Search"
+SEARCH = "Search"
 
 
 def register(app: typer.Typer) -> None:
@@ -24,30 +24,11 @@ def tune(
     folder: Annotated[
         Path, typer.Option(metavar="FOLDER", rich_help_panel=SEARCH, help="Where the run lives; it goes on from there.")
     ] = Path("runs/tune"),
-    questions: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            rich_help_panel=FILMS,
-            help="Your own films: as for `vtc bench --suite files`, with options.",
-        ),
-    ] = None,
-    videos: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", rich_help_panel=FILMS, help="What `video` in --questions is relative to."),
-    ] = None,
-    films: Annotated[
-        int, typer.Option(metavar="N", min=1, rich_help_panel=FILMS, help="Procedural films, without --questions.")
-    ] = 8,
-    length: Annotated[
-        str, typer.Option(metavar="TIME", rich_help_panel=FILMS, help="Of each procedural film, like 2m or 300.")
-    ] = "2m",
-    held_out: Annotated[
-        float,
-        typer.Option(
-            metavar="SHARE", min=0, max=0.9, rich_help_panel=FILMS, help="Of the films: kept apart, to check on."
-        ),
-    ] = 0.33,
+    questions: options.OwnFilms = None,
+    videos: options.OwnVideos = None,
+    films: options.WorldFilms = 8,
+    length: options.WorldLength = options.WORLD_LENGTH,
+    held_out: options.HeldOut = 0.33,
     price: Annotated[
         float,
         typer.Option(metavar="NATS", min=0, rich_help_panel=SEARCH, help="What a text token per minute of film costs."),
@@ -96,20 +77,15 @@ def tune(
     flags = dict(locals())  # the parameters by name; the configuration takes the keys it knows
     from vtc_cli.cli.tuning import tune_on
     from vtc_cli.config.layers import effective, settings
-    from vtc_cli.jobs.amounts import parse_length
     from vtc_cli.jobs.lessons import World
     from vtc_cli.jobs.tuning import Search
     from vtc_cli.jobs.writing import check_place
 
     check_place(output)
     values = effective({name: value for name, value in flags.items() if name not in ("seed", "output")})
-    try:
-        seconds = parse_length(length)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--length") from None
     tune_on(
         settings(values),
-        World(films=films, length=seconds, seed=seed),
+        World(films=films, length=length, seed=seed),
         Search(price, rounds, seed),
         questions=questions,
         videos=videos,

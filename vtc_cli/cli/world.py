@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from vtc_cli.cli import options
+from vtc_cli.cli.amounts import parsed
 from vtc_cli.cli.help import Command, Group
 
 PICTURE, QUESTIONS = "Picture", "Questions"
@@ -33,20 +33,6 @@ def _world(context: typer.Context) -> None:
         typer.echo(context.get_help())
 
 
-def _parsed(parse: str) -> Callable[[Any], Any]:
-    """A typer parser by the name of a function of `jobs.amounts`, imported when it is needed."""
-
-    def read(value: Any) -> Any:
-        from vtc_cli.jobs import amounts
-
-        try:
-            return getattr(amounts, parse)(value)
-        except ValueError as error:
-            raise typer.BadParameter(str(error)) from None
-
-    return read
-
-
 def render(
     film: Annotated[Path, typer.Argument(metavar="FILM", help="The file to write: .mp4, .mov or .mkv.")],
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Another film: any number.")] = 0,
@@ -54,7 +40,7 @@ def render(
         float,
         typer.Option(
             metavar="TIME",
-            parser=_parsed("parse_length"),
+            parser=parsed("parse_length"),
             show_default=False,
             help="Seconds, MM:SS, or like 10m and 1h.  [default: 60]",
         ),
@@ -71,7 +57,7 @@ def render(
         float,
         typer.Option(
             metavar="W:H",
-            parser=_parsed("parse_aspect"),
+            parser=parsed("parse_aspect"),
             show_default=False,
             rich_help_panel=PICTURE,
             help="Shape of the picture.  [default: 1:1]",
