@@ -15,12 +15,11 @@ from vtc_cli.memory.contract import Inquiry
 from vtc_cli.memory.lessons import KeptMoments, Lesson
 from vtc_cli.memory.place import fingerprint
 from vtc_cli.memory.subtitles import find_subtitles
-from vtc_cli.video.frame import Clip, Frame
+from vtc_cli.video.frame import Clip
 from vtc_cli.video.sampling import plan_sampling
 
 if TYPE_CHECKING:
     from vtc_cli.models.contract import VideoLM
-    from vtc_cli.train.world import Film
 
 SKILLS = ("recall", "order", "exists")
 """Of the procedural world: what can be asked with options about a film of a minute or more."""
@@ -57,6 +56,7 @@ def of_world(world: World) -> Iterator[Footage]:
     """Procedural films with multiple-choice questions. Raises UsageError for films that cannot have any."""
     import numpy as np
 
+    from vtc_cli.bench.rendered import rendered
     from vtc_cli.bench.suites.tiny import SIZES
     from vtc_cli.train.world import ask_some, make_long_film
     from vtc_cli.train.world.choices import lettered
@@ -70,7 +70,7 @@ def of_world(world: World) -> Iterator[Footage]:
         )
     for seed in range(world.seed, world.seed + world.films):
         rng = np.random.default_rng((SPLITS[world.split], seed, 3))
-        height, width = SIZES[0]
+        height, width = SIZES[0]  # at which the bundled model was trained
         film = make_long_film(seed, world.split, world.length, width / height)
         asked, about = [], []
         for question in ask_some(film, rng, world.questions, skills=SKILLS):
@@ -79,7 +79,7 @@ def of_world(world: World) -> Iterator[Footage]:
                 choices, letter = lettered(question.answer, wrong, rng)
                 asked.append(Question(question.text, choices, None, letter))
                 about.append(question.about)
-        opened = partial(_rendered, film, (height, width))
+        opened = partial(rendered, film, (height, width), f"film-{seed}")
         yield Footage(f"{world.split} film {seed}", tuple(asked), opened, about=tuple(about))
 
 
@@ -119,33 +119,3 @@ def watch(footage: Footage, rememberer: Rememberer, model: VideoLM) -> Lesson:
         raise
     finally:
         clip.close()
-
-
-def _rendered(film: Film, size: tuple[int, int]) -> Clip:
-    """The film's pictures, one a second, at the size the bundled model was trained at."""
-    from vtc_cli.bench.clips import StoredClip
-    from vtc_cli.video.frame import ClipInfo
-
-    info = ClipInfo(
-        source=f"film-{film.seed[1]}",
-        digest=None,
-        duration=film.duration,
-        size=(size[1], size[0]),
-        codec="rendered",
-        fps=None,
-        reader="vtc world",
-    )
-    return StoredClip(info, _pictures(film, size))
-
-
-def _pictures(film: Film, size: tuple[int, int]) -> Iterator[Frame]:
-    import math
-
-    import numpy as np
-    import torch
-
-    from vtc_cli.train.world import frame_at
-
-    for second in range(max(1, math.ceil(film.duration - 1e-6))):
-        picture = frame_at(film, float(second), size)
-        yield Frame(float(second), torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))))

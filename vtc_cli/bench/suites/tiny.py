@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,19 +12,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
-from vtc_cli.bench.clips import StoredClip
+from vtc_cli.bench.rendered import rendered
 from vtc_cli.bench.suite import Case, Task
 from vtc_cli.errors import UsageError
 from vtc_cli.jobs import questions as asked
-from vtc_cli.train.world import Film, Question, ask_some, frame_at, is_right, make_film, make_long_film, write_mp4
+from vtc_cli.train.world import Film, Question, ask_some, is_right, make_film, make_long_film, write_mp4
 from vtc_cli.train.world.choices import lettered
 from vtc_cli.train.world.questions import SHORT_SKILLS, SKILLS
 from vtc_cli.train.world.scoring import TOLERANCE
 from vtc_cli.train.world.shoot import fewest_scenes
 from vtc_cli.video import open_clip
-from vtc_cli.video.frame import Clip, ClipInfo, Damage, Frame
+from vtc_cli.video.frame import Clip, Damage, Frame
 
 SIZES = ((128, 128), (96, 160), (160, 96))  # (height, width): those the bundled model was trained at
 SIZE_ODDS = (0.6, 0.32, 0.08)
@@ -173,26 +171,11 @@ class TinySuite:
         source = f"{self.name}:{self._wanted.seed}/film-{index}"
         if self._wanted.via == "mp4":
             return _file(film, source)
-        info = ClipInfo(
-            source=source,
-            digest=None,
-            duration=film.duration,
-            size=(size[1], size[0]),
-            codec="rendered",
-            fps=None,
-            reader="vtc world",
-        )
-        return StoredClip(info, _frames(film, size, self._wanted.fps))
+        return rendered(film, size, source, self._wanted.fps)
 
 
 def _same(letter: str, said: str) -> bool:
     return said == letter
-
-
-def _frames(film: Film, size: tuple[int, int], fps: float) -> Iterator[Frame]:
-    for index in range(max(1, math.ceil(film.duration * fps - 1e-6))):
-        picture = frame_at(film, index / fps, size)
-        yield Frame(index / fps, torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))))
 
 
 def _file(film: Film, source: str) -> Clip:
