@@ -36,8 +36,9 @@ def test_tower(model, grid):
         assert torch.allclose(ours.flatten(0, 1), theirs, atol=1e-4)
 
 
-def test_decoder(model):
-    decoder = model.model.language_model
+@pytest.fixture(scope="module")
+def sequences():
+    """Two sequences of 60 columns, 48 of them visual: embeddings, positions, mask, visual columns, DeepStack rows."""
     generator = torch.Generator().manual_seed(2)
     embeds = torch.randn(2, 60, 128, generator=generator)
     visual = torch.arange(4, 52)
@@ -46,8 +47,13 @@ def test_decoder(model):
     positions[2, visual] = 4 + torch.arange(48) % 8
     deep = [torch.randn(2, 48, 128, generator=generator) for _ in range(2)]
     mask = torch.full((60, 60), float("-inf")).triu(1)[None, None, None]
-    places = positions[:, None].expand(3, 2, -1)
-    ours, _ = forward.read(decoder, embeds, places, mask, visual, deep, BLOCKS)
+    return embeds, positions[:, None].expand(3, 2, -1), mask, visual, deep
+
+
+def test_decoder(model, sequences):
+    decoder = model.model.language_model
+    embeds, places, mask, visual, deep = sequences
+    ours, _, _ = forward.read(decoder, embeds, places, mask, visual, deep, BLOCKS)
     where = torch.zeros(2, 60, dtype=torch.bool)
     where[:, visual] = True
     theirs = decoder(
@@ -58,3 +64,19 @@ def test_decoder(model):
         use_cache=False,
     ).last_hidden_state
     assert torch.allclose(ours, theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize("chunk", [7, 30, 64])
+def test_what_is_remembered_is_read_on_as_if_nothing_had_been_cut(model, sequences, chunk):
+    decoder = model.model.language_model
+    embeds, places, mask, visual, deep = sequences
+    whole, (tap,), _ = forward.read(decoder, embeds, places, mask, visual, deep, BLOCKS, (2,))
+    columns, cells = 30, 26
+    beginning = embeds[:, :columns], places[..., :columns], visual[:cells], [level[:, :cells] for level in deep]
+    past = forward.remember(decoder, *beginning, BLOCKS, chunk)
+    assert not any(part.requires_grad for layer in past for part in layer)
+    rest = embeds[:, columns:], places[..., columns:], mask[..., columns:, :], visual[cells:] - columns
+    ours, (tapped,), kept = forward.read(decoder, *rest, [level[:, cells:] for level in deep], BLOCKS, (2,), past)
+    assert torch.allclose(ours, whole[:, columns:], atol=1e-4)
+    assert torch.allclose(tapped, tap[:, columns:], atol=1e-4)
+    assert {part.shape[2] for layer in kept for part in layer} == {60}

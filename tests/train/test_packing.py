@@ -51,7 +51,7 @@ def test_a_packed_question_is_answered_as_if_it_were_alone(trained_folder, token
     table = decoder.embed_tokens.weight
     prefix = table[start.ids].expand(2, -1, -1).index_copy(1, start.visual, rows)
     with torch.no_grad():
-        hidden, _ = forward.read(
+        hidden, _, _ = forward.read(
             decoder,
             torch.cat([prefix, table[packed["ids"]]], 1),
             torch.cat(
@@ -113,6 +113,7 @@ def test_questions_see_the_film_and_themselves():
         [1, 1, 0, 0, 1, 1, 0],
         [1, 1, 0, 0, 0, 0, 1],
     ]
+    assert torch.equal(visible(2, slot, torch.float32, known=1)[0, 0, 0] == 0, seen[1:])
 
 
 @pytest.mark.parametrize("grid", [(8, 8), (6, 10), (10, 6)])

@@ -12,6 +12,7 @@ import torch
 from vtc_cli import Frame, Session, load_model
 from vtc_cli.cli.main import run as vtc
 from vtc_cli.cli.training import Progress
+from vtc_cli.train import language
 from vtc_cli.train.architecture import SIDE
 from vtc_cli.train.forward import Blocks
 from vtc_cli.train.language import language_batch, language_loss
@@ -81,6 +82,28 @@ def test_the_decoder_learns(trained_folder):
     untrained = start(trained_folder, MICROSCOPIC)
     untrained.model.visual.load_state_dict(model.model.visual.state_dict())
     assert loss(model, learnt=True) < 0.9 * loss(untrained, learnt=False)
+
+
+def test_a_long_film_is_read_without_gradients_up_to_its_last_units(trained_folder, monkeypatch):
+    """The questions are answered as if all of it were learnt from; only its last units are asked about themselves."""
+    monkeypatch.setattr(language, "_units", lambda rng, progress: 8)
+    model = trained(trained_folder, MICROSCOPIC)
+    model.model.visual.requires_grad_(False)
+    torch.manual_seed(0)
+    readouts = Readouts(MICROSCOPIC.text_hidden)
+    figures, asked = [], []
+    for whole in (8, 4):
+        monkeypatch.setattr(language, "WHOLE", whole)
+        monkeypatch.setattr(language, "LEARNT", 3)
+        batch = language_batch(900, str(trained_folder), 1000, films=4)
+        asked.append([batch["hours"].shot.shape[1], batch["shots"].began.shape[1], batch["roll"].shape[1]])
+        loss, found = language_loss(model, readouts, batch, 0, torch.float32, BLOCKS)
+        loss.backward()
+        figures.append(found)
+    assert figures[0]["answers"] == pytest.approx(figures[1]["answers"], rel=1e-4)
+    assert figures[0]["named came"] == pytest.approx(figures[1]["named came"])
+    cells = asked[0][2] // 8
+    assert asked == [[8, 8, 8 * cells], [3, 3, 3 * cells]]
 
 
 def test_a_run_stopped_by_ctrl_c_goes_on_and_ends_like_any_other(trained_folder, tmp_path, monkeypatch, capsys):

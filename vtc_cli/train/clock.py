@@ -40,11 +40,13 @@ class Hours:
         return Hours(self.tag.to(device), self.shot.to(device), self.caption.to(device))
 
 
-def hours(films: Sequence[Film], times: Spans, tags: Spans) -> Hours:
-    """times: (first, last) frame of each unit, seconds of the film; tags: the same as the prompt tells them."""
-    ages = [_ages(film, times) for film in films]
+def hours(films: Sequence[Film], times: Spans, tags: Spans, since: int = 0) -> Hours:
+    """times: (first, last) frame of each unit, seconds of the film; tags: the same as the prompt tells them; since:
+    the first unit that is asked.
+    """
+    ages = [_ages(film, times)[since:] for film in films]
     return Hours(
-        torch.tensor([digits_of((first + last) / 2) for first, last in tags]),
+        torch.tensor([digits_of((first + last) / 2) for first, last in tags[since:]]),
         torch.tensor([[shot for shot, _ in film] for film in ages]),
         torch.tensor([[caption for _, caption in film] for film in ages]),
     )

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+Past = Sequence[tuple[Tensor, Tensor]]  # keys and values [B, kv_heads, P, width] of every layer
+
 
 @dataclass(frozen=True)
 class Blocks:
@@ -27,10 +29,12 @@ class Blocks:
     def choose(compiled: bool) -> Blocks:
         """Compiled blocks fuse what is not a matrix product: about twice as fast here, after a minute to compile.
 
-        The decoder's sequence lengths differ from batch to batch, so its code is made for any length.
+        The decoder's sequence lengths differ from batch to batch, so its code is made for any length; with and without
+        a past, gradients, one film and several, it is a dozen variants.
         """
         if not compiled:
             return Blocks(tower_block, decoder_block)
+        torch._dynamo.config.recompile_limit = 32
         return Blocks(torch.compile(tower_block), torch.compile(decoder_block, dynamic=True))
 
 
@@ -136,27 +140,70 @@ def read(
     deep: Sequence[Tensor],
     blocks: Blocks,
     taps: Sequence[int] = (),
-) -> tuple[Tensor, list[Tensor]]:
+    past: Past = (),
+) -> tuple[Tensor, list[Tensor], Past]:
     """The decoder on sequences of one layout: hidden states [B, L, d] after the final norm, and after as many layers as
-    each of `taps` says.
+    each of `taps` says; and what has been read by now.
 
-    embeds: [B, L, d]; positions: int64 [3, B, L]; mask: [B, 1, 1, L, L] added to the logits; visual: int64 [m]
-    columns that hold visual rows; deep: [B, m, d] each, added after the first layers.
+    embeds: [B, L, d]; positions: int64 [3, B, L]; mask: [B, 1, 1, L, P + L] added to the logits; visual: int64 [m]
+    columns of `embeds` that hold visual rows; deep: [B, m, d] each, added after the first layers; past: of P columns
+    read before.
     """
-    x, tapped = embeds, {}
+    x, tapped, kept = embeds, {}, []
     cos, sin = (part[:, None] for part in decoder.rotary_emb(x, positions))
     config = decoder.config
     for index, layer in enumerate(decoder.layers):
-        x = blocks.decoder(layer, x, cos, sin, mask, config.num_attention_heads, config.num_key_value_heads)
+        before = past[index] if past else None
+        x, *cached = blocks.decoder(
+            layer, x, cos, sin, mask, config.num_attention_heads, config.num_key_value_heads, before
+        )
+        kept.append((cached[0], cached[1]))
         if index < len(deep):
             x = x.index_add(1, visual, deep[index])
         if index + 1 in taps:
             tapped[index + 1] = x
-    return _rms_norm(decoder.norm, x), [tapped[tap] for tap in taps]
+    return _rms_norm(decoder.norm, x), [tapped[tap] for tap in taps], kept
 
 
-def decoder_block(layer: Any, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, heads: int, kv_heads: int) -> Tensor:
-    """One decoder layer on [B, L, d]; grouped query attention written out, the groups folded into the rows."""
+@torch.no_grad()
+def remember(
+    decoder: Any,
+    embeds: Tensor,
+    positions: Tensor,
+    visual: Tensor,
+    deep: Sequence[Tensor],
+    blocks: Blocks,
+    chunk: int = 1024,
+) -> Past:
+    """What `read` keeps of a long beginning that nothing is learnt from, `chunk` columns at a time.
+
+    Shapes are those of `read`. Nothing is kept for a backward pass, and no mask is larger than a chunk by what is read.
+    """
+    past: Past = ()
+    for begin in range(0, embeds.shape[1], chunk):
+        end = min(begin + chunk, embeds.shape[1])
+        mask = embeds.new_full((end - begin, end), float("-inf")).triu(begin + 1)[None, None, None]
+        held = (visual >= begin) & (visual < end)
+        rows = [level[:, held] for level in deep]
+        part = embeds[:, begin:end], positions[..., begin:end], mask, visual[held] - begin, rows
+        past = read(decoder, *part, blocks, past=past)[2]
+    return past
+
+
+def decoder_block(
+    layer: Any,
+    x: Tensor,
+    cos: Tensor,
+    sin: Tensor,
+    mask: Tensor,
+    heads: int,
+    kv_heads: int,
+    past: tuple[Tensor, Tensor] | None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One decoder layer on [B, L, d]; grouped query attention written out, the groups folded into the rows.
+
+    past: keys and values [B, kv_heads, P, width] of columns read before. Returns those of P + L columns as well.
+    """
     batch, length, _ = x.shape
     attention = layer.self_attn
     width, group = attention.head_dim, heads // kv_heads
@@ -165,10 +212,12 @@ def decoder_block(layer: Any, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor,
     k = _rms_norm(attention.k_norm, _linear(attention.k_proj, h).view(batch, length, kv_heads, width)).transpose(1, 2)
     v = _linear(attention.v_proj, h).view(batch, length, kv_heads, width).transpose(1, 2)
     q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
+    if past is not None:
+        k, v = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
     q = (q * attention.scaling).reshape(batch, kv_heads, group, length, width)
     weights = (q @ k[:, :, None].mT + mask).softmax(-1)
     out = (weights @ v[:, :, None]).reshape(batch, heads, length, width)
     x = x + _linear(attention.o_proj, out.transpose(1, 2).reshape(batch, length, heads * width))
     h = _rms_norm(layer.post_attention_layernorm, x)
     mlp = layer.mlp
-    return x + _linear(mlp.down_proj, F.silu(_linear(mlp.gate_proj, h)) * _linear(mlp.up_proj, h))
+    return x + _linear(mlp.down_proj, F.silu(_linear(mlp.gate_proj, h)) * _linear(mlp.up_proj, h)), k, v

@@ -40,10 +40,14 @@ LETTERED = 0.15  # share of the questions with a closed list of answers that are
 # Units per film -> how often, and films of one unit for which a step has room: early, later, at the end.
 COURSES: tuple[tuple[float, dict[int, float]], ...] = (
     (0.1, {1: 0.7, 2: 0.3}),
-    (0.75, {1: 0.06, 2: 0.22, 4: 0.28, 8: 0.25, 16: 0.15, 32: 0.04}),
-    (1.0, {1: 0.03, 2: 0.28, 4: 0.26, 8: 0.2, 16: 0.16, 32: 0.06, 64: 0.01}),
+    (0.6, {1: 0.06, 2: 0.22, 4: 0.28, 8: 0.25, 16: 0.15, 32: 0.04}),
+    (1.0, {1: 0.02, 2: 0.23, 4: 0.22, 8: 0.18, 16: 0.15, 32: 0.06, 48: 0.05, 64: 0.05, 96: 0.03, 128: 0.01}),
 )
-ASKED = 60  # questions a film is asked at most
+# Films of more units are read without a gradient up to their last units: to find a moment among many, it is the
+# question that has to learn, and a minute-long film would otherwise cost as much as ten short ones.
+WHOLE = 32
+LEARNT = 16  # units of such a film that are learnt from
+ASKED = 90  # questions a film is asked at most
 WRAPPING = "Question: {question}\nAnswer in a few words."  # how a memory asks
 WRAPPED = 0.06  # share of the questions asked so
 CHOICE = "choice"  # what multiple choice is called in the log, whatever the skill
@@ -104,12 +108,17 @@ def language_batch(step: int, folder: str, steps: int, films: int = 32) -> Mappi
         rolls.append(roll(film, times, [labels for _, labels in shown]))
         pictures.append(compressed(frames, rng) if rng.random() < WORN else frames)
         skills = _skills(rng, step / steps, units)
-        room = 150 + 70 * min(units, 12)
+        room = 150 + 70 * min(units, 24)
         asked.append(_exchanges(Told(film, times, tags), skills, rng, tokenizer, _missing(folder), offset, room))
     start = layout(tokenizer, tags, (size[0] // CELL, size[1] // CELL), skip)
     frames = torch.from_numpy(np.stack(pictures)).unflatten(1, (units, 2)).flatten(0, 1)
-    truth = {"hours": hours(drawn, times, tags), "shots": shots(drawn, times, tags), "roll": torch.stack(rolls)}
-    return {"frames": frames, "layout": start, **truth, **pack(asked)}
+    since = units - LEARNT if units > WHOLE else 0
+    truth = {
+        "hours": hours(drawn, times, tags, since),
+        "shots": shots(drawn, times, tags, since),
+        "roll": torch.stack(rolls).unflatten(1, (units, -1))[:, since:].flatten(1, 2),
+    }
+    return {"frames": frames, "layout": start, "since": since, **truth, **pack(asked)}
 
 
 def _skills(rng: np.random.Generator, progress: float, units: int) -> tuple[str, ...]:
@@ -124,7 +133,7 @@ def _skills(rng: np.random.Generator, progress: float, units: int) -> tuple[str,
 
 
 def _film(rng: np.random.Generator, seed: int, span: float, aspect: float) -> Film:
-    if span >= 16 and rng.random() < 0.4:
+    if span >= 16 and rng.random() < (0.4 if span <= 2 * WHOLE else 0.8):
         return make_long_film(seed, "train", span, aspect)
     fewest = fewest_scenes(span)
     scenes = fewest if rng.random() < FEW else int(rng.integers(fewest, max(fewest, int(span / 2.5)) + 1))
@@ -199,29 +208,41 @@ def language_loss(
         rows, deep = forward.see(model.model.visual, forward.patch_rows(pixels, PATCH, MERGE), grid, blocks)
     prefix = table[start.ids].to(dtype).expand(films, -1, -1)
     prefix = prefix.index_copy(1, start.visual, rows.reshape(films, -1, rows.shape[-1]))
+    deep = [level.reshape(films, -1, level.shape[-1]) for level in deep]
     before = start.positions[:, None].expand(-1, films, -1)
     after = (start.cursor + offset).expand(3, -1, -1)
-    last, (early, later, latest) = forward.read(
+    cells = batch["since"] * grid[0] * grid[1]
+    read = int(start.visual[cells - 1]) + 1 if cells else 0  # columns
+    past = forward.remember(
         decoder,
-        torch.cat([prefix, table[ids].to(dtype)], dim=1),
-        torch.cat([before, after], dim=2),
-        visible(len(start.ids), slot, dtype),
-        start.visual,
-        [level.reshape(films, -1, level.shape[-1]) for level in deep],
+        prefix[:, :read].detach(),
+        before[..., :read],
+        start.visual[:cells],
+        [level[:, :cells] for level in deep],
+        blocks,
+    )
+    visual = start.visual[cells:] - read
+    last, (early, later, latest), _ = forward.read(
+        decoder,
+        torch.cat([prefix[:, read:], table[ids].to(dtype)], dim=1),
+        torch.cat([before[..., read:], after], dim=2),
+        visible(len(start.ids), slot, dtype, read),
+        visual,
+        [level[:, cells:] for level in deep],
         blocks,
         taps(len(decoder.layers)),
+        past,
     )
-    hidden = last[:, len(start.ids) :]
+    first = len(start.ids) - read  # column of the questions
+    hidden = last[:, first:]
     told: Hours = batch["hours"].to(device)
-    gates = start.visual.view(len(told.tag), -1)[:, 0] - 1
-    timely, figures = clock_loss(readouts.clock, early[:, start.visual], early[:, gates], told, grid[1])
+    gates = visual.view(len(told.tag), -1)[:, 0] - 1
+    timely, figures = clock_loss(readouts.clock, early[:, visual], early[:, gates], told, grid[1])
     shot: Shots = batch["shots"].to(device)
-    storied, story = story_loss(readouts.story, later[:, start.visual], shot)
-    called, rolled = roll_loss(readouts.roll, later[:, start.visual], batch["roll"].to(device))
+    storied, story = story_loss(readouts.story, later[:, visual], shot)
+    called, rolled = roll_loss(readouts.roll, later[:, visual], batch["roll"].to(device))
     mentions = batch["mentions"].to(device)
-    named, known = mention_loss(
-        readouts.mentions, latest[mentions[:, 0], len(start.ids) + mentions[:, 1]], mentions[:, 2:]
-    )
+    named, known = mention_loss(readouts.mentions, latest[mentions[:, 0], first + mentions[:, 1]], mentions[:, 2:])
     learnt = targets != UNLEARNT
     logits = F.linear(hidden[learnt], model.lm_head.weight.to(dtype)).float()
     wrong = logits.argmax(-1) != targets[learnt]

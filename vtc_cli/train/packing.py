@@ -149,11 +149,15 @@ def pack(films: Sequence[Sequence[Exchange]]) -> Mapping[str, Tensor]:
     }
 
 
-def visible(prefix: int, slot: Tensor, dtype: torch.dtype) -> Tensor:
-    """Additive mask [B, 1, 1, L, L]: causal, and questions blind to each other. slot: int64 [B, S] of `pack`."""
+def visible(prefix: int, slot: Tensor, dtype: torch.dtype, known: int = 0) -> Tensor:
+    """Additive mask [B, 1, 1, L - known, L]: causal, and questions blind to each other.
+
+    prefix: columns before the questions; slot: int64 [B, S] of `pack`; known: columns that have been read before.
+    """
     batch, asked = slot.shape
     total = prefix + asked
-    allowed = torch.ones(total, total, dtype=torch.bool, device=slot.device).tril().repeat(batch, 1, 1)
-    allowed[:, prefix:, prefix:] &= slot[:, :, None] == slot[:, None, :]
+    ones = torch.ones(total - known, total, dtype=torch.bool, device=slot.device)
+    allowed = ones.tril(known).repeat(batch, 1, 1)
+    allowed[:, prefix - known :, prefix:] &= slot[:, :, None] == slot[:, None, :]
     mask = torch.zeros(allowed.shape, dtype=dtype, device=slot.device)
     return mask.masked_fill_(~allowed, float("-inf"))[:, None, None]

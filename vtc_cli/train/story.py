@@ -37,10 +37,12 @@ class Shots:
         return Shots(self.began.to(device), self.text.to(device))
 
 
-def shots(films: Sequence[Film], times: Spans, tags: Spans) -> Shots:
-    """times: (first, last) frame of each unit, seconds of the film; tags: the same as the prompt tells them."""
+def shots(films: Sequence[Film], times: Spans, tags: Spans, since: int = 0) -> Shots:
+    """times: (first, last) frame of each unit, seconds of the film; tags: the same as the prompt tells them; since:
+    the first unit that is asked.
+    """
     told = [digits_of((first + last) / 2) for first, last in tags]
-    found = [[_shot(film, times, unit) for unit in range(len(times))] for film in films]
+    found = [[_shot(film, times, unit) for unit in range(since, len(times))] for film in films]
     return Shots(
         torch.tensor([[told[first] for first, _ in film] for film in found]),
         torch.tensor([[text for _, text in film] for film in found]),

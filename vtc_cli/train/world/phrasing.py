@@ -35,6 +35,7 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "Count the {what}.",
         "Tell me how many {what} appear.",
         "Name the number of {what} shown.",
+        "Tell me the number of {what}.",
         "How many {what} does the scene have?",
         "What is the number of {what}?",
     ),
@@ -73,6 +74,9 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "On which side of the {other} is the {thing}?",
         "Tell me where the {thing} is, seen from the {other}.",
         "The {thing} is on which side of the {other}?",
+        "Seen from the {other}, where is the {thing}?",
+        "Which side of the {other} shows the {thing}?",
+        "Tell me on which side of the {other} you can see the {thing}.",
         "Name the side of the {other} where the {thing} is.",
     ),
     "order": (
