@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.models.contract import Geometry
-from vtc_cli.models.preprocess import Preprocessor
+from vtc_cli.models.preprocess import Preprocessor, check_picture, check_size
 
 _RESAMPLE = {1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's codes, as the configs write them
 Fit = Literal["stretch", "crop", "twice"]
@@ -101,16 +101,14 @@ class FixedSize(Preprocessor):
                 "pixels per frame is below that.",
                 f"Leave --pixels out, or give at least --pixels {self.side**2}; a pruner saves tokens instead.",
             )
-        if min(size) < 1:
-            raise UsageError(f"pictures of {size[0]} x {size[1]} pixels cannot be looked at.", "Check the video.")
+        check_size(size)
         return Geometry(
             size=(self.side, self.side), grid=(self.grid, self.grid), patches=(self.side // self.patch) ** 2
         )
 
     def resize(self, image: Tensor, geometry: Geometry) -> Tensor:
         """uint8 [3, h, w] to uint8 [3, side, side], antialiased, on the CPU; one of that size comes back as it is."""
-        if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
-            raise ValueError(f"a frame is uint8 [3, h, w], not {image.dtype} {tuple(image.shape)}")
+        check_picture(image)
         image, side = image.cpu(), self.side
         height, width = image.shape[-2:]
         if (height, width) == (side, side):
@@ -145,9 +143,4 @@ class FixedSize(Preprocessor):
 
     def patches(self, images: Sequence[Tensor], geometry: Geometry, device: torch.device | str = "cpu") -> Tensor:
         """uint8 [3, h, w] each to fp32 [len(images), 3, side, side] on `device`, normalised."""
-        resized = torch.stack([self.resize(image, geometry) for image in images])
-        # One fused step in fp32, with the constants folded as the library folds them.
-        unit = 1.0 / self.scale
-        mean = torch.tensor(self.mean, device=device) * unit
-        std = torch.tensor(self.std, device=device) * unit
-        return resized.to(device).float().sub_(mean[:, None, None]).div_(std[:, None, None])
+        return self.normalised(images, geometry, device)

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vtc_cli.errors import MachineError, UsageError
+from vtc_cli.errors import MachineError
 from vtc_cli.models.contract import Geometry
-from vtc_cli.models.preprocess import Preprocessor
+from vtc_cli.models.preprocess import Preprocessor, check_size
 
 
 @dataclass(frozen=True)
@@ -57,32 +57,19 @@ class Overview(Preprocessor):
         Sides are rounded to the nearest whole token, as in training, so that the frame may be a little above the
         budget. Raises UsageError when the budget is below one token, or a picture has no pixels.
         """
-        budget = self.default_pixels if pixels is None else pixels
-        if budget < self.factor**2:
-            raise UsageError(
-                f"a budget of {budget:,} pixels per frame is below one token ({self.factor} x {self.factor}).",
-                f"Give at least --pixels {self.factor**2}; this checkpoint's default is {self.default_pixels:,}.",
-            )
-        if min(size) < 1:
-            raise UsageError(f"pictures of {size[0]} x {size[1]} pixels cannot be looked at.", "Check the video.")
+        budget = self.budget(pixels)
+        check_size(size)
         shape = size[0] / size[1]
         height = int(sqrt(budget) / sqrt(shape))
         rows, columns = (max(round(side / self.factor), 1) for side in (height, int(height * shape)))
-        return Geometry(
-            size=(rows * self.factor, columns * self.factor),
-            grid=(rows, columns),
-            patches=rows * columns * self.merge**2,
-        )
+        return self.of_tokens(rows, columns)
 
     def patches(self, images: Sequence[Tensor], geometry: Geometry, device: torch.device | str = "cpu") -> Tensor:
         """fp32 [units, 3, patch, geometry.patches * patch]: the patches of a frame side by side, row by row of it.
 
         images: uint8 [3, h, w] each, a frame a unit.
         """
-        resized = torch.stack([self.resize(image, geometry) for image in images]).to(device).float()
-        unit = 1.0 / self.scale
-        mean, std = (torch.tensor(values, device=device) * unit for values in (self.mean, self.std))
-        normal = resized.sub_(mean[:, None, None]).div_(std[:, None, None])
+        normal = self.normalised(images, geometry, device)
         side, (height, width) = self.patch, geometry.size
         cut = normal.view(-1, 3, height // side, side, width // side, side)
         return cut.permute(0, 1, 3, 2, 4, 5).reshape(len(images), 3, side, -1)

@@ -106,14 +106,7 @@ class Preprocessor:
         Raises UsageError when the budget is below one token or the picture is longer than 200 times its width.
         """
         width, height = size
-        token = self.factor**2
-        budget = self.default_pixels if pixels is None else pixels
-        if budget < token:
-            raise UsageError(
-                f"a budget of {budget:,} pixels per frame is below one token "
-                f"({self.factor} x {self.factor} = {token:,} pixels).",
-                f"Give at least --pixels {token}; this checkpoint's default is {self.default_pixels:,}.",
-            )
+        budget = self.budget(pixels)
         if min(width, height) < 1 or max(width, height) / min(width, height) > _LONGEST_ASPECT:
             raise UsageError(
                 f"pictures of {width} x {height} pixels are too long and thin (limit {_LONGEST_ASPECT}:1).",
@@ -123,6 +116,22 @@ class Preprocessor:
             scale = max(self.factor / height, self.factor / width)
             height, width = int(height * scale), int(width * scale)
         rows, columns = _fit(height, width, self.factor, min(self._of_a_frame(self.least), budget), budget)
+        return self.of_tokens(rows, columns)
+
+    def budget(self, pixels: int | None) -> int:
+        """Pixels that a frame may have: `pixels`, or the checkpoint's default. Raises UsageError below one token."""
+        token = self.factor**2
+        budget = self.default_pixels if pixels is None else pixels
+        if budget < token:
+            raise UsageError(
+                f"a budget of {budget:,} pixels per frame is below one token "
+                f"({self.factor} x {self.factor} = {token:,} pixels).",
+                f"Give at least --pixels {token}; this checkpoint's default is {self.default_pixels:,}.",
+            )
+        return budget
+
+    def of_tokens(self, rows: int, columns: int) -> Geometry:
+        """The resolution of so many tokens."""
         return Geometry(
             size=(rows * self.factor, columns * self.factor),
             grid=(rows, columns),
@@ -134,8 +143,7 @@ class Preprocessor:
 
         Raises ValueError when it is not a picture.
         """
-        if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
-            raise ValueError(f"a frame is uint8 [3, h, w], not {image.dtype} {tuple(image.shape)}")
+        check_picture(image)
         image = image.cpu()
         if tuple(image.shape[-2:]) == geometry.size:
             return image
@@ -150,18 +158,34 @@ class Preprocessor:
         3 * temporal * patch * patch] on `device`, unit by unit, in merge-block order (the patches of one token are
         neighbours).
         """
-        resized = torch.stack([self.resize(image, geometry) for image in images])
-        # One fused step in fp32, with the constants folded as the library folds them.
-        unit = 1.0 / self.scale
-        mean = torch.tensor(self.mean, device=device) * unit
-        std = torch.tensor(self.std, device=device) * unit
-        normal = resized.to(device).float().sub_(mean[:, None, None]).div_(std[:, None, None])
+        normal = self.normalised(images, geometry, device)
         rows, columns = geometry.grid
         side, merge = self.patch, self.merge
         blocks = normal.view(-1, self.temporal, 3, rows, merge, side, columns, merge, side)
         # unit, frame, colour, row, patch row, y, column, patch column, x
         blocks = blocks.permute(0, 3, 6, 4, 7, 2, 1, 5, 8)
         return blocks.reshape(-1, 3 * self.temporal * side * side)
+
+    def normalised(self, images: Sequence[Tensor], geometry: Geometry, device: torch.device | str = "cpu") -> Tensor:
+        """uint8 [3, h, w] each to fp32 [len(images), 3, *geometry.size] on `device`."""
+        resized = torch.stack([self.resize(image, geometry) for image in images])
+        # One fused step in fp32, with the constants folded as the library folds them.
+        unit = 1.0 / self.scale
+        mean = torch.tensor(self.mean, device=device) * unit
+        std = torch.tensor(self.std, device=device) * unit
+        return resized.to(device).float().sub_(mean[:, None, None]).div_(std[:, None, None])
+
+
+def check_picture(image: Tensor) -> None:
+    """Raise ValueError for what is not uint8 [3, h, w]."""
+    if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
+        raise ValueError(f"a frame is uint8 [3, h, w], not {image.dtype} {tuple(image.shape)}")
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Raise UsageError for pictures of `size` (width, height) that have no pixels."""
+    if min(size) < 1:
+        raise UsageError(f"pictures of {size[0]} x {size[1]} pixels cannot be looked at.", "Check the video.")
 
 
 def _fit(height: int, width: int, factor: int, least: int, most: int) -> tuple[int, int]:

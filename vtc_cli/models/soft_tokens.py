@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vtc_cli.errors import MachineError, UsageError
+from vtc_cli.errors import MachineError
 from vtc_cli.models.contract import Geometry
-from vtc_cli.models.preprocess import Preprocessor
+from vtc_cli.models.preprocess import Preprocessor, check_size
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,8 @@ class SoftTokens(Preprocessor):
         long that both sides round to nothing.
         """
         width, height = size
-        budget = self.default_pixels if pixels is None else pixels
-        most = budget // self.factor**2
-        if most < 1:
-            raise UsageError(
-                f"a budget of {budget:,} pixels per frame is below one token ({self.factor} x {self.factor}).",
-                f"Give at least --pixels {self.factor**2}; this checkpoint's default is {self.default_pixels:,}.",
-            )
-        if min(size) < 1:
-            raise UsageError(f"pictures of {width} x {height} pixels cannot be looked at.", "Check the video.")
+        most = self.budget(pixels) // self.factor**2
+        check_size(size)
         grow = sqrt(most * self.factor**2 / (height * width))
         rows, columns = floor(grow * height / self.factor), floor(grow * width / self.factor)
         if not rows and not columns:
@@ -80,24 +73,17 @@ class SoftTokens(Preprocessor):
             rows, columns = 1, min(width // height, most)
         elif not columns:
             rows, columns = min(height // width, most), 1
-        return Geometry(
-            size=(rows * self.factor, columns * self.factor),
-            grid=(rows, columns),
-            patches=rows * columns * self.merge**2,
-        )
+        return self.of_tokens(rows, columns)
 
     def patches(self, images: Sequence[Tensor], geometry: Geometry, device: torch.device | str = "cpu") -> Tensor:
         """fp32 [units, geometry.patches, patch * patch * 3]: patches row by row, in each its pixels row by row.
 
         images: uint8 [3, h, w] each, a frame a unit.
         """
-        resized = torch.stack([self.resize(image, geometry) for image in images]).to(device).float()
         if self.normalise:
-            unit = 1.0 / self.scale
-            mean, std = (torch.tensor(values, device=device) * unit for values in (self.mean, self.std))
-            resized = resized.sub_(mean[:, None, None]).div_(std[:, None, None])
+            values = self.normalised(images, geometry, device)
         else:
-            resized = resized * self.scale
+            values = torch.stack([self.resize(image, geometry) for image in images]).to(device).float() * self.scale
         side, (height, width) = self.patch, geometry.size
-        cut = resized.view(-1, 3, height // side, side, width // side, side)
+        cut = values.view(-1, 3, height // side, side, width // side, side)
         return cut.permute(0, 2, 4, 3, 5, 1).reshape(len(images), geometry.patches, -1)

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vtc_cli.errors import MachineError, UsageError
+from vtc_cli.errors import MachineError
 from vtc_cli.models.contract import Geometry
-from vtc_cli.models.preprocess import Preprocessor
+from vtc_cli.models.preprocess import Preprocessor, check_picture, check_size
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,8 @@ class Tubelets(Preprocessor):
 
         Raises UsageError when the budget is below one token, or a picture has no pixels.
         """
-        budget = self.default_pixels if pixels is None else pixels
-        if budget < self.factor**2:
-            raise UsageError(
-                f"a budget of {budget:,} pixels per frame is below one token ({self.factor} x {self.factor}).",
-                f"Give at least --pixels {self.factor**2}; this checkpoint's default is {self.default_pixels:,}.",
-            )
-        if min(size) < 1:
-            raise UsageError(f"pictures of {size[0]} x {size[1]} pixels cannot be looked at.", "Check the video.")
+        budget = self.budget(pixels)
+        check_size(size)
         target = budget // self.patch**2
         shape = size[0] / size[1] if self.keep_shape else 1.0
         high, wide = (max(round(sqrt(target * ratio)), 1) for ratio in (1 / shape, shape))
@@ -71,16 +65,11 @@ class Tubelets(Preprocessor):
         up = [-(-side // self.merge) for side in (high, wide)]
         down = [max(1, side // self.merge) for side in (high, wide)]
         rows, columns = up if self.keep_shape and up[0] * up[1] * self.merge**2 <= target else down
-        return Geometry(
-            size=(rows * self.factor, columns * self.factor),
-            grid=(rows, columns),
-            patches=rows * columns * self.merge**2,
-        )
+        return self.of_tokens(rows, columns)
 
     def resize(self, image: Tensor, geometry: Geometry) -> Tensor:
         """uint8 [3, h, w] to uint8 [3, *geometry.size], computed in fp32 and rounded once."""
-        if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
-            raise ValueError(f"a frame is uint8 [3, h, w], not {image.dtype} {tuple(image.shape)}")
+        check_picture(image)
         image = image.cpu()
         if tuple(image.shape[-2:]) == geometry.size:
             return image
