@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -30,8 +30,18 @@ if TYPE_CHECKING:
     from vtc_cli.video.frame import Frame
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a tower made of units. tokens, the scores of each layer, each of deep: unit by unit along their first axis;
+    see `Unit`."""
+
+    tokens: Sequence[Tensor] | Tensor
+    scores: Mapping[int, Tensor]
+    deep: Sequence[Tensor] = ()
+
+
 class Adapter(VideoLM):
-    """A `VideoLM` made from a checkpoint. A family adds `tower_dims`, `encode`, `forward` and where rows go.
+    """A `VideoLM` made from a checkpoint. A family adds `tower_dims`, `run_tower`, `forward` and where rows go.
 
     FAMILY: its name in reports. ARCHITECTURE: its class in transformers.
     DECODER: the name, inside `model`, of the part that runs over the cache, without the output layer; with dots, its
@@ -176,6 +186,28 @@ class Adapter(VideoLM):
         patches = self.preprocessor.patches([frame.image for frame in frames], geometry, self._device)
         return Prepared(tuple((unit[0].time, unit[-1].time) for unit in units), patches)
 
+    @torch.no_grad()
+    def encode(self, prepared: Prepared, geometry: Geometry, first: int = 0, capture: Sequence[int] = ()) -> list[Unit]:
+        if not len(prepared):
+            return []
+        check_layers(capture, self.info.tower.layers, self.info.name)
+        seen = self.run_tower(prepared, geometry, capture)
+        return [
+            Unit(
+                index=first + number,
+                span=span,
+                tokens=seen.tokens[number],
+                grid=geometry.grid,
+                deep=tuple(level[number] for level in seen.deep),
+                scores={layer: values[number] for layer, values in seen.scores.items()},
+            )
+            for number, span in enumerate(prepared.spans)
+        ]
+
+    @abstractmethod
+    def run_tower(self, prepared: Prepared, geometry: Geometry, capture: Sequence[int]) -> Seen:
+        """One unit or more through the vision tower. capture: layers (1-based) that the tower has."""
+
     def rotation(self) -> Rotation | None:
         return rotation_of(self._decoder, self.info.name)
 
@@ -217,31 +249,6 @@ class Adapter(VideoLM):
     @property
     def stop_ids(self) -> frozenset[int]:
         return self._stop
-
-
-def units_of(
-    prepared: Prepared,
-    geometry: Geometry,
-    first: int,
-    tokens: Sequence[Tensor] | Tensor,
-    scores: Mapping[int, Tensor],
-    deep: Sequence[Tensor] = (),
-) -> list[Unit]:
-    """The units of `prepared`, of which the first has index `first`.
-
-    tokens, the scores of each layer, each of deep: unit by unit along their first axis.
-    """
-    return [
-        Unit(
-            index=first + number,
-            span=span,
-            tokens=tokens[number],
-            grid=geometry.grid,
-            deep=tuple(level[number] for level in deep),
-            scores={layer: values[number] for layer, values in scores.items()},
-        )
-        for number, span in enumerate(prepared.spans)
-    ]
 
 
 def check_kept(patch: Tensor, unit: Unit, merged: Tensor | None) -> None:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.methods.stages import LayerPolicy
-from vtc_cli.models.adapter import check_layers, units_of
+from vtc_cli.models.adapter import Seen
 from vtc_cli.models.checkpoint import Checkpoint
 from vtc_cli.models.contract import DecoderDims, Geometry, Prepared, Span, TowerDims, Unit
 from vtc_cli.models.dims import OtherLayer
@@ -142,13 +142,9 @@ class Gemma4(InLine):
         words = f"{clock(unit.span[0])} "
         return [*self._prompt.following(words if first else f" {words}"), self._start], [self._end]
 
-    @torch.no_grad()
-    def encode(self, prepared: Prepared, geometry: Geometry, first: int = 0, capture: Sequence[int] = ()) -> list[Unit]:
-        units, vision = len(prepared), self.model.model.vision_tower
-        if not units:
-            return []
-        check_layers(capture, self.info.tower.layers, self.info.name)
-        (rows, columns), merge = geometry.grid, self.preprocessor.merge
+    def run_tower(self, prepared: Prepared, geometry: Geometry, capture: Sequence[int]) -> Seen:
+        units, (rows, columns), merge = len(prepared), geometry.grid, self.preprocessor.merge
+        vision = self.model.model.vision_tower
         down, across = (torch.arange(side * merge, device=self._device) for side in (rows, columns))
         places = torch.cartesian_prod(down, across).flip(-1).expand(units, -1, -1)  # across, then down
         modules = {layer: vision.encoder.layers[layer - 1].self_attn for layer in capture}
@@ -159,7 +155,7 @@ class Gemma4(InLine):
             layer: values.view(units, rows, merge, columns, merge).mean((2, 4)).flatten(1)
             for layer, values in received.items()
         }
-        return units_of(prepared, geometry, first, tokens, scores)
+        return Seen(tokens, scores)
 
     @torch.no_grad()
     def forward(self, span: Span, cache: object, *, layers: LayerPolicy | None = None) -> Tensor:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from vtc_cli.errors import MachineError, UsageError
-from vtc_cli.models.adapter import check_layers, units_of
+from vtc_cli.models.adapter import Seen
 from vtc_cli.models.contract import Cursor, Geometry, Prepared, TowerDims, Unit
 from vtc_cli.models.overview import Overview
 from vtc_cli.models.preprocess import Preprocessor
@@ -117,13 +117,8 @@ class MiniCPMV46(Qwen):
         start = cursor.next + before
         return (start + patch).expand(3, -1), replace(cursor, next=start + unit.grid[0] * unit.grid[1])
 
-    @torch.no_grad()
-    def encode(self, prepared: Prepared, geometry: Geometry, first: int = 0, capture: Sequence[int] = ()) -> list[Unit]:
-        units = len(prepared)
-        if not units:
-            return []
-        check_layers(capture, self.info.tower.layers, self.info.name)
-        rows, columns = geometry.grid
+    def run_tower(self, prepared: Prepared, geometry: Geometry, capture: Sequence[int]) -> Seen:
+        units, (rows, columns) = len(prepared), geometry.grid
         sizes = torch.tensor([[4 * rows, 4 * columns]], dtype=torch.int32, device=self._device).expand(units, 2)
         strip = prepared.patches.permute(1, 2, 0, 3).flatten(2)[None]
         modules = {layer: self._tower.encoder.layers[layer - 1].self_attn for layer in capture}
@@ -133,7 +128,7 @@ class MiniCPMV46(Qwen):
         for layer, values in received.items():
             side = 4 if layer <= self.model.config.vision_config.insert_layer_id + 1 else 2
             scores[layer] = values.view(units, rows, side, columns, side).mean((2, 4)).flatten(1)
-        return units_of(prepared, geometry, first, tokens, scores)
+        return Seen(tokens, scores)
 
 
 def named(tokenizer: PreTrainedTokenizerBase, name: str, whose: str) -> str:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.methods.stages import LayerPolicy
-from vtc_cli.models.adapter import check_layers, units_of
+from vtc_cli.models.adapter import Seen
 from vtc_cli.models.checkpoint import Checkpoint
 from vtc_cli.models.contract import DecoderDims, Geometry, Prepared, Span, TowerDims, Unit
 from vtc_cli.models.in_line import InLine
@@ -138,13 +138,8 @@ class NemotronHOmni(InLine):
         words_ids = self._prompt.following(words if first else f"\n{words}")
         return [*words_ids, self._open], [self._close]
 
-    @torch.no_grad()
-    def encode(self, prepared: Prepared, geometry: Geometry, first: int = 0, capture: Sequence[int] = ()) -> list[Unit]:
-        units = len(prepared)
-        if not units:
-            return []
-        check_layers(capture, self.info.tower.layers, self.info.name)
-        vision, (rows, columns) = self.model.vision_model, geometry.grid
+    def run_tower(self, prepared: Prepared, geometry: Geometry, capture: Sequence[int]) -> Seen:
+        units, (rows, columns), vision = len(prepared), geometry.grid, self.model.vision_model
         modules = {layer: vision.encoder.layer[layer - 1].attention for layer in capture}
         with reading(modules, received_by_rows) as received:
             seen = vision(prepared.patches.to(self.model.dtype)).features
@@ -154,7 +149,7 @@ class NemotronHOmni(InLine):
             layer: values[:, before:].reshape(units, rows, 2, columns, 2).mean((2, 4)).flatten(1)
             for layer, values in received.items()
         }
-        return units_of(prepared, geometry, first, tokens, scores)
+        return Seen(tokens, scores)
 
     @torch.no_grad()
     def forward(self, span: Span, cache: object, *, layers: LayerPolicy | None = None) -> Tensor:

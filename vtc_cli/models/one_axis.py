@@ -16,9 +16,9 @@ from torch import Tensor
 
 from vtc_cli.errors import UsageError
 from vtc_cli.methods.stages import LayerPolicy
-from vtc_cli.models.adapter import check_layers, units_of
+from vtc_cli.models.adapter import Seen
 from vtc_cli.models.checkpoint import Checkpoint
-from vtc_cli.models.contract import Geometry, Prepared, Span, Unit
+from vtc_cli.models.contract import Geometry, Prepared, Span
 from vtc_cli.models.in_line import InLine
 from vtc_cli.models.layered import run_layers
 from vtc_cli.models.shape import check_layer_types
@@ -81,15 +81,11 @@ class OneAxis(PlainDecoder):
     def pooled(self, received: Tensor) -> Tensor:
         """fp32 [units, patches] to [units, n]: the mean over the patches of a token."""
 
-    @torch.no_grad()
-    def encode(self, prepared: Prepared, geometry: Geometry, first: int = 0, capture: Sequence[int] = ()) -> list[Unit]:
-        if not len(prepared):
-            return []
-        check_layers(capture, self.info.tower.layers, self.info.name)
+    def run_tower(self, prepared: Prepared, geometry: Geometry, capture: Sequence[int]) -> Seen:
         with self._tower.received(capture) as received:
             tokens = self.look(self._tower(prepared.patches.to(self.model.dtype)))
         scores = {layer: self.pooled(values) for layer, values in received.items()}
-        return units_of(prepared, geometry, first, tokens, scores)
+        return Seen(tokens, scores)
 
 
 def check_decoder(config: Any, name: str) -> None:

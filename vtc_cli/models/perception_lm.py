@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from vtc_cli.errors import MachineError
-from vtc_cli.models.adapter import check_layers, units_of
+from vtc_cli.models.adapter import Seen
 from vtc_cli.models.checkpoint import Checkpoint
-from vtc_cli.models.contract import Geometry, Prepared, TowerDims, Unit
+from vtc_cli.models.contract import Geometry, Prepared, TowerDims
 from vtc_cli.models.fixed_size import FixedSize
 from vtc_cli.models.one_axis import PlainDecoder
 from vtc_cli.models.preprocess import Preprocessor
@@ -61,16 +61,12 @@ class PerceptionLM(PlainDecoder):
         grid = side // patch // config.projector_pooling_ratio
         return FixedSize(patch=patch, merge=config.projector_pooling_ratio, side=side, grid=grid, mean=half, std=half)
 
-    @torch.no_grad()
-    def encode(self, prepared: Prepared, geometry: Geometry, first: int = 0, capture: Sequence[int] = ()) -> list[Unit]:
-        if not len(prepared):
-            return []
-        check_layers(capture, self.info.tower.layers, self.info.name)
+    def run_tower(self, prepared: Prepared, geometry: Geometry, capture: Sequence[int]) -> Seen:
         with self._received(capture) as received:
             seen = self._vision(prepared.patches.to(self.model.dtype), return_dict=True).last_hidden_state
         tokens = self.model.model.multi_modal_projector(seen[:, self._extra :])
         scores = {layer: block_means(values, self.preprocessor.merge) for layer, values in received.items()}
-        return units_of(prepared, geometry, first, tokens, scores)
+        return Seen(tokens, scores)
 
     @contextmanager
     def _received(self, layers: Sequence[int]) -> Iterator[dict[int, Tensor]]:

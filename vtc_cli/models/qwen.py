@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from vtc_cli.methods.stages import LayerPolicy
-from vtc_cli.models.adapter import Adapter, check_kept, check_layers, units_of
+from vtc_cli.models.adapter import Adapter, Seen, check_kept
 from vtc_cli.models.checkpoint import Checkpoint
 from vtc_cli.models.contract import Cursor, Geometry, Prepared, Span, TowerDims, Unit
 from vtc_cli.models.layered import run_layers
@@ -73,19 +73,12 @@ class Qwen(Adapter):
     def frames_per_unit(cls, config: Any) -> int:
         return int(config.vision_config.temporal_patch_size)
 
-    @torch.no_grad()
-    def encode(self, prepared: Prepared, geometry: Geometry, first: int = 0, capture: Sequence[int] = ()) -> list[Unit]:
-        units = len(prepared)
-        if not units:
-            return []
-        blocks = self._tower.blocks
-        check_layers(capture, len(blocks), self.info.name)
-        rows, columns = geometry.grid
-        merge = self.preprocessor.merge
+    def run_tower(self, prepared: Prepared, geometry: Geometry, capture: Sequence[int]) -> Seen:
+        units, (rows, columns), merge = len(prepared), geometry.grid, self.preprocessor.merge
         # One row per unit: the tower attends within a row's frames, so units stay independent of each other.
         grid = torch.tensor([[1, rows * merge, columns * merge]], device=self._device).expand(units, 3)
         with received_attention(
-            blocks,
+            self._tower.blocks,
             capture,
             units=units,
             merge=merge,
@@ -95,7 +88,7 @@ class Qwen(Adapter):
             output = self._tower(prepared.patches.to(self._tower.dtype), grid_thw=grid, return_dict=True)
         tokens = output.pooler_output.unflatten(0, (units, -1))
         deep = [level.unflatten(0, (units, -1)) for level in getattr(output, "deepstack_features", None) or ()]
-        return units_of(prepared, geometry, first, tokens, received, deep)
+        return Seen(tokens, received, deep)
 
     def _order(self, grid: Tensor) -> Tensor | None:
         """Where each token stands in the tower's own order, for towers that sort their patches; see

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from vtc_cli.errors import MachineError
-from vtc_cli.models.adapter import check_layers, units_of
+from vtc_cli.models.adapter import Seen
 from vtc_cli.models.checkpoint import Checkpoint
 from vtc_cli.models.contract import Geometry, Prepared, TowerDims, Unit
 from vtc_cli.models.one_axis import PlainDecoder
@@ -78,13 +78,8 @@ class VideoLlama3(PlainDecoder):
         words = time_words(unit.span[0])
         return self._prompt.following(words if first else f",{words}"), []
 
-    @torch.no_grad()
-    def encode(self, prepared: Prepared, geometry: Geometry, first: int = 0, capture: Sequence[int] = ()) -> list[Unit]:
-        units = len(prepared)
-        if not units:
-            return []
-        check_layers(capture, self.info.tower.layers, self.info.name)
-        rows, columns = geometry.grid
+    def run_tower(self, prepared: Prepared, geometry: Geometry, capture: Sequence[int]) -> Seen:
+        units, (rows, columns) = len(prepared), geometry.grid
         # One row per frame: the tower attends within a row, so units stay independent of each other.
         grid = torch.tensor([[1, rows * _MERGE, columns * _MERGE]], device=self._device).expand(units, 3)
         sizes = torch.full((units,), _MERGE, device=self._device)
@@ -93,7 +88,7 @@ class VideoLlama3(PlainDecoder):
             seen = self._vision(pixel_values=prepared.patches, grid_thw=grid, merge_sizes=sizes).last_hidden_state
         tokens = self.model.model.projector(seen).unflatten(0, (units, -1))
         scores = {layer: token_scores(values, units, _MERGE) for layer, values in received.items()}
-        return units_of(prepared, geometry, first, tokens, scores)
+        return Seen(tokens, scores)
 
 
 def time_words(seconds: float) -> str:
