@@ -12,17 +12,17 @@ from vtc_cli.engine.answer import Answer
 from vtc_cli.engine.budget import Allowance, one_budget
 from vtc_cli.engine.cache_needs import check_cache_policy
 from vtc_cli.engine.context import Context, Placed
-from vtc_cli.engine.heap import memory
 from vtc_cli.engine.held import Held, HeldByLayer, held_by_layer, held_places, held_units
 from vtc_cli.engine.layering import Layering
 from vtc_cli.engine.meter import Meter
 from vtc_cli.engine.prune import Pruned, Pruning
 from vtc_cli.engine.question_attention import QuestionAttention
 from vtc_cli.engine.turn import Turn
+from vtc_cli.engine.vision import Vision
 from vtc_cli.errors import UsageError
 from vtc_cli.methods.registry import resolve
 from vtc_cli.methods.stages import CachePolicy, Kept, LayerPolicy, TokenPruner
-from vtc_cli.models.contract import Cursor, Geometry, Prepared, Span, Unit, VideoLM
+from vtc_cli.models.contract import Cursor, Geometry, Span, Unit, VideoLM
 from vtc_cli.video.frame import Frame
 
 
@@ -81,8 +81,6 @@ class Session:
         asked = one_budget(budget, policy.asked_budget if policy else 0)
         self.model = model
         self.meter = meter or Meter(model.info.device)
-        self.geometry = geometry
-        self._pixels = pixels
         self._chunk = chunk
         self._turn = max_turn
         self._evidence = evidence
@@ -92,6 +90,7 @@ class Session:
         if policy is not None:
             check_cache_policy(policy, model.info, thinning or routing)
         self._pruning = Pruning(thinning, model, question)
+        self._vision = Vision(model, self.meter, geometry=geometry, pixels=pixels, capture=self._pruning.capture)
         self._context = Context(
             model,
             policy,
@@ -108,6 +107,11 @@ class Session:
         self.on_unit: Callable[[Pruned], None] | None = None
         self._tail: list[Frame] = []
         self._cut: list[Placed] | None = None
+
+    @property
+    def geometry(self) -> Geometry | None:
+        """The resolution of every frame; None until the first one where none was given."""
+        return self._vision.geometry
 
     @property
     def allowance(self) -> Allowance | None:
@@ -181,7 +185,7 @@ class Session:
             self.meter.add("frames")
             self._cut = None
             with self.meter.time("preprocess"):
-                self._tail.append(self._shrink(frame))
+                self._tail.append(self._vision.shrink(frame))
             del frame  # what waits for its chunk is small
             if len(self._tail) == per_unit * self._chunk:
                 self._take(len(self._tail))
@@ -241,9 +245,9 @@ class Session:
             return
         frames, self._tail = self._tail[:count], self._tail[count:]
         with self.meter.time("preprocess"):
-            prepared = self._prepare(frames)
+            prepared = self._vision.prepare(frames)
         with self.meter.time("vision"):
-            units = self._encode(prepared)
+            units = self._vision.encode(prepared, self.units)
         if self._observe is not None:
             self._observe(frames, units)
         waiting: list[Placed] = []
@@ -277,7 +281,7 @@ class Session:
         if self._cut is None:
             self._cut = []
             if self._tail:
-                unit = self._encode(self._prepare(self._tail))[0]
+                unit = self._vision.encode(self._vision.prepare(self._tail), self.units)[0]
                 kept = self._pruning.peek(unit)
                 if self.on_unit is not None:
                     self.on_unit(self._pruning.pruned(unit, kept))
@@ -285,25 +289,6 @@ class Session:
                 self._context.start(len(span))
                 self._cut = [(unit, span)]
         return self._cut
-
-    def _shrink(self, frame: Frame) -> Frame:
-        if self.geometry is None:
-            height, width = frame.image.shape[-2:]
-            self.geometry = self.model.geometry((width, height), self._pixels)
-        with memory(f"resizing a frame of {frame.image.nbytes:,} bytes"):
-            return self.model.shrink(frame, self.geometry)
-
-    def _prepare(self, frames: Sequence[Frame]) -> Prepared:
-        assert self.geometry is not None, "watch() fixes it with the first frame"
-        with memory(f"cutting {len(frames)} frames into {self.geometry.patches:,} patches per unit"):
-            return self.model.prepare(frames, self.geometry)
-
-    def _encode(self, prepared: Prepared) -> list[Unit]:
-        assert self.geometry is not None
-        with memory(f"encoding {len(prepared)} units of {self.geometry.patches:,} patches"):
-            units = self.model.encode(prepared, self.geometry, first=self.units, capture=self._pruning.capture)
-        self.meter.forward("vision", self.geometry.patches, 0, times=len(units))
-        return units
 
     def _place(self, cursor: Cursor, unit: Unit, kept: Kept | None) -> Span:
         if kept is None:
