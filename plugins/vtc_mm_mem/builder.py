@@ -68,7 +68,7 @@ class Builder:
             raise VideoError(
                 "no decodable frame: there is nothing to remember", "`vtc probe` shows what is in the file"
             )
-        self._closer.close_all()
+        self._closer.close_all(over=True)
 
     def _go_on(self, progress: Mapping[str, Any]) -> None:
         self._manager.restore(progress["manager"])
@@ -79,7 +79,7 @@ class Builder:
             self.resume = Resume(place["again"], place["done"])
             self._cutter = Cutter.at(place["cutter"])
             self._last = place["done"]
-        self._closer.close_all()
+        self._closer.close_all(over=place is None)
 
     def _commit(self, raw: RawClip, seen: float | None, place: dict[str, Any] | None) -> None:
         """One clip and what follows from it. seen: its end, None where the video's end made it."""
@@ -120,7 +120,7 @@ class Builder:
                 store.run("UPDATE event SET status = 'closing' WHERE status = 'open'")
             store.set("progress", {"manager": manager.state(), "place": place})
             store.set("progress_pts", raw.t1)
-        self._closer.close_all()
+        self._closer.close_all(over=place is None)
 
     def _decided(
         self, event: Newest, clip: Candidate, keys: Sequence[Glimpse], text: str | None, tau: float

@@ -1,7 +1,8 @@
 """Closing an event: its prototypes, one description in words, the concepts it mentions, the places it returns to.
 
 Everything rests on rows that are stored, never on what is only in memory: an event described after a restart gets the
-words it would have got without one.
+words it would have got without one. Descriptions do not depend on each other, so those of a group of events are
+written together, when the last of them is over; each is then put down in a transaction of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vtc_cli import Frame, UsageError
+from vtc_cli import Frame
 from vtc_cli.memory import (
     ClipRow,
     EventRow,
@@ -24,6 +25,7 @@ from vtc_cli.memory import (
     RelationRow,
     RevisitRow,
     SubtitleRow,
+    Task,
     cosine,
     decode_jpeg,
     unit,
@@ -36,18 +38,24 @@ from vtc_mm_mem.wording import DESCRIBE, clock, filled
 PROTOTYPES = 4
 MENTION_FRAMES = 4
 SAID = 600  # characters of subtitles shown with an event
+TOGETHER = 8
+TOLD = "told"  # in `meta`: what was written of a group whose events are being put down
 
 
 @dataclass(frozen=True)
 class Closing:
     """How events are closed. words: have them described; frames: shown to the narrator at most; tokens: of its answer;
-    alike: see `Concepts`; again: cosine of prototypes from which an event returns to an earlier one."""
+    alike: see `Concepts`; again: cosine of prototypes from which an event returns to an earlier one.
+
+    together: events of a group. Which they are follows from their numbers alone, so that a restart changes nothing
+    about a group, and what a batch does to a model's last bits is the same."""
 
     words: bool = True
     frames: int = 8
     tokens: int = 256
     alike: float = 0.9
     again: float = 0.98
+    together: int = TOGETHER
 
 
 class Closer:
@@ -58,18 +66,66 @@ class Closer:
         self._narrator = narrator
         self._how = how
 
-    def close_all(self) -> None:
-        """Close every event that waits for it, in order; each in a transaction of its own."""
-        for event in self._store.rows(EventRow, "status = 'closing'", (), "id"):
-            self._close(event)
+    def close_all(self, over: bool) -> None:
+        """Close the events that wait for it, in order, each in a transaction of its own: those whose group is whole,
+        and all of them when the video is over."""
+        size = self._how.together if self._how.words else 1
+        waiting = self._store.rows(EventRow, "status = 'closing'", (), "id")
+        while waiting:
+            group = (waiting[0].id - 1) // size
+            events = [event for event in waiting if (event.id - 1) // size == group]
+            if not over and events[-1].id != (group + 1) * size:
+                return
+            told = self._told(events)
+            for event in events:
+                self._close(event, told.get(event.id), last=event is events[-1])
+            waiting = waiting[len(events) :]
 
-    def _close(self, event: EventRow) -> None:
-        store = self._store
-        clips = [row.id for row in store.rows(ClipRow, "event_id = ?", (event.id,), "id")]
+    def _told(self, events: list[EventRow]) -> dict[int, str]:
+        """What the narrator writes of each event that is described; empty where it cannot.
+
+        Kept until all of them are put down: after a restart the rest of a group gets the words it had.
+        """
+        store, narrator = self._store, self._narrator
+        told = [event for event in events if self._how.words and not event.low_info]
+        kept = store.get(TOLD)
+        if kept is None:
+            found = narrator.write_all([self._task(event) for event in told], limit=self._how.tokens) if told else []
+            kept = {str(event.id): one.text if one else "" for event, one in zip(told, found, strict=True)}
+            if len(told) > 1:
+                with store.transaction():
+                    store.set(TOLD, kept)
+        return {event.id: kept[str(event.id)] for event in told}
+
+    def _task(self, event: EventRow) -> Task:
+        frames, said = self._frames(event), self._said(event)
+        words = " ".join(row.text for row in said)[:SAID]
+        prompt = filled(
+            DESCRIBE,
+            "",
+            {
+                "start": clock(event.t0),
+                "end": clock(event.t1),
+                "t0": f"{event.t0:.1f}",
+                "t1": f"{event.t1:.1f}",
+                "said": f'\nIt is said meanwhile: "{words}"' if words else "",
+                "heard": " or heard" if words else "",
+            },
+        )
+        return Task(pictures([frames[place] for place in evenly(len(frames), self._how.frames)]), prompt)
+
+    def _said(self, event: EventRow) -> list[SubtitleRow]:
+        return self._store.rows(SubtitleRow, "t0 < ? AND t1 > ?", (event.t1, event.t0), "t0, id")
+
+    def _frames(self, event: EventRow) -> list[FrameRow]:
+        clips = [row.id for row in self._store.rows(ClipRow, "event_id = ?", (event.id,), "id")]
         marks = ", ".join("?" * len(clips))
-        frames = store.rows(FrameRow, f"clip_id IN ({marks})", clips, "pts")
-        said = store.rows(SubtitleRow, "t0 < ? AND t1 > ?", (event.t1, event.t0), "t0, id")
-        told = self._describe(event, frames, said) if self._how.words and not event.low_info else None
+        return self._store.rows(FrameRow, f"clip_id IN ({marks})", clips, "pts")
+
+    def _close(self, event: EventRow, text: str | None, last: bool) -> None:
+        """text: what was written of it, None where nothing was to be. last: of those that were written together."""
+        store, frames = self._store, self._frames(event)
+        told = None if text is None else read_description(text)
         with store.transaction():
             vectors = [frame.emb for frame in frames if frame.emb is not None]
             for rank, (place, weight) in enumerate(medoids(vectors, PROTOTYPES)):
@@ -89,28 +145,8 @@ class Closer:
             )
             if told is not None:
                 self._remember(event, frames, told)
-
-    def _describe(self, event: EventRow, frames: list[FrameRow], said: list[SubtitleRow]) -> Description:
-        shown = [frames[place] for place in evenly(len(frames), self._how.frames)]
-        words = " ".join(row.text for row in said)[:SAID]
-        prompt = filled(
-            DESCRIBE,
-            "",
-            {
-                "start": clock(event.t0),
-                "end": clock(event.t1),
-                "t0": f"{event.t0:.1f}",
-                "t1": f"{event.t1:.1f}",
-                "said": f'\nIt is said meanwhile: "{words}"' if words else "",
-                "heard": " or heard" if words else "",
-            },
-        )
-        narrator, tokens = self._narrator, self._how.tokens
-        try:
-            look = narrator.look(pictures(shown), room=narrator.count(prompt) + tokens)
-            return read_description(look.write(prompt, limit=tokens).text)
-        except UsageError:  # the model's context is too small for a description: the memory goes on without
-            return Description("", valid=False)
+            if last:
+                store.run("DELETE FROM meta WHERE key = ?", (TOLD,))
 
     def _remember(self, event: EventRow, frames: list[FrameRow], told: Description) -> None:
         store, narrator = self._store, self._narrator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from vtc_cli import VideoMemory
 from vtc_cli.memory import Inquiry, MemoryStore, Narrator, Recall, Recollection
 from vtc_mm_mem.builder import Builder
-from vtc_mm_mem.events import Closing
+from vtc_mm_mem.events import TOGETHER, Closing
 from vtc_mm_mem.gate import LONGEST, SHORTEST
 from vtc_mm_mem.judging import Decider, Judge
 from vtc_mm_mem.ladder import Ladder, Search
@@ -129,7 +129,9 @@ class MMMem(VideoMemory):
     def build(self, store: MemoryStore, narrator: Narrator) -> Builder:
         """See `VideoMemory.build`."""
         manager = Manager(self.merge, self.same, self.longest, self.shortest)
-        closing = Closing(words=self.captions == "event", frames=self.frames, tokens=self.tokens)
+        # Whoever asks a stream while it goes on wants what is over described now, not with seven more.
+        together = 1 if store.get("live") else TOGETHER
+        closing = Closing(self.captions == "event", self.frames, self.tokens, together=together)
         return Builder(
             store, narrator, manager, closing, pictures=self.pictures, decider=self._decider(store, narrator)
         )

@@ -27,9 +27,12 @@ from vtc_cli.memory import MemoryStore
 FILM = [*scenes(*[(texture(place), 5 + 4 * (place % 4)) for place in range(8)]), *scenes((np.zeros((32, 32, 3)), 4))]
 
 
-def run(store: MemoryStore, narration: Narration, until: int | None = None) -> None:
+TOGETHER = 3  # events that are described together: several groups, and the last one is not whole
+
+
+def run(store: MemoryStore, narration: Narration, until: int | None = None, together: int = TOGETHER) -> None:
     """Watch from where the store stands, frame `until` not being reached."""
-    builder = Builder(store, narration, Manager(), Closing())
+    builder = Builder(store, narration, Manager(), Closing(together=together))
     resume = builder.resume
     for index, moment in enumerate(moments(FILM)):
         if until is not None and index == until:

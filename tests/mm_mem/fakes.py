@@ -17,7 +17,7 @@ from vtc_mm_mem.judging import Judge
 from vtc_mm_mem.manager import Manager
 
 from vtc_cli import Frame
-from vtc_cli.memory import MemoryStore, Moment, Weighed, Written
+from vtc_cli.memory import MemoryStore, Moment, Task, Weighed, Written
 
 SIZE = 32
 
@@ -81,12 +81,19 @@ class Narration:
     embedder: str = "words in buckets"
     asked: list[tuple[str, tuple[float, ...], str]] = field(default_factory=list)
     looked: list[tuple[tuple[float, ...], bool]] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
 
     def look(self, frames: Sequence[Frame], *, room: int, detail: bool = False) -> Looking:
         assert frames
         assert room > 0
         self.looked.append((tuple(frame.time for frame in frames), detail))
         return Looking(self, list(frames), 4 * len(frames))
+
+    def write_all(self, tasks: Sequence[Task], *, limit: int) -> list[Written | None]:
+        self.batches.append(len(tasks))
+        return [
+            self.look(task.frames, room=1).write(task.prompt, limit=limit) if task.frames else None for task in tasks
+        ]
 
     def tokens_of(self, frame: Frame) -> int:
         return 4

@@ -7,16 +7,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from vtc_mm_mem.builder import Builder
 from vtc_mm_mem.events import Closing
 from vtc_mm_mem.manager import Manager
+from vtc_mm_mem.method import MMMem
 
-from tests.mm_mem.dying import FILM, run
+from tests.mm_mem.dying import FILM, TOGETHER, run
 from tests.mm_mem.fakes import Narration, built, moments, scenes, texture
 from vtc_cli import MachineError
-from vtc_cli.memory import MemoryStore
+from vtc_cli.memory import EventRow, MemoryStore
 from vtc_cli.memory.store import dump
 from vtc_cli.memory.tables import TABLES
 
@@ -91,7 +93,9 @@ def test_killed_for_good(corpses: Path, whole: list[str], point: str) -> None:
         assert not store.complete
         assert rows(store) != whole
         if point.startswith("look"):
-            assert store.one("SELECT COUNT(*) FROM event WHERE status = 'closing'") == (1,)
+            found = store.one("SELECT COUNT(*) FROM event WHERE status = 'closing'")
+            assert found is not None
+            assert 1 <= found[0] <= TOGETHER
         run(store, Narration())
         assert rows(store) == whole
 
@@ -138,7 +142,7 @@ def test_after_the_end_nothing_is_watched_again(tmp_path: Path) -> None:
     with MemoryStore.create(tmp_path / "i", {}) as store, pytest.raises(KilledError):
         run(store, Dying(5))  # the last event's description
     with MemoryStore.open(tmp_path / "i", write=True) as store:
-        builder = Builder(store, Narration(), Manager(), Closing())
+        builder = Builder(store, Narration(), Manager(), Closing(together=TOGETHER))
         assert builder.resume is not None
         assert builder.resume.again == math.inf
         builder.finish(float(len(FILM)))
@@ -147,9 +151,49 @@ def test_after_the_end_nothing_is_watched_again(tmp_path: Path) -> None:
 def test_a_resumed_build_describes_what_was_left_from_the_stored_pictures(tmp_path: Path) -> None:
     first, second, alone = Dying(2), Narration(), Narration()
     with MemoryStore.create(tmp_path / "i", {}) as store, pytest.raises(KilledError):
-        run(store, first)
+        run(store, first, together=1)
     with MemoryStore.open(tmp_path / "i", write=True) as store:
-        run(store, second)
+        run(store, second, together=1)
     with built(tmp_path / "j", FILM, narration=alone):
         pass
     assert first.asked + second.asked == alone.asked
+
+
+@pytest.mark.parametrize("together", [1, 2, 8])
+def test_how_many_are_described_together_changes_no_row(tmp_path: Path, whole: list[str], together: int) -> None:
+    narration = Narration()
+    with MemoryStore.create(tmp_path / "i", {}) as store:
+        run(store, narration, together=together)
+        assert rows(store) == whole
+    assert max(narration.batches) == min(together, sum(narration.batches))
+    assert all(count == together for count in narration.batches[:-1])
+
+
+def test_what_was_written_together_is_not_written_again(tmp_path: Path, whole: list[str]) -> None:
+    """Stopped while the second event of a group is put down: the first stays, the others get the words they had."""
+    first, second = Narration(), Narration(write=lambda prompt, frames: "something else")
+
+    class Full(MemoryStore):
+        def run(self, statement: str, values: Any = ()) -> None:
+            if statement.startswith("UPDATE event SET summary") and values[-1] == 2:
+                raise KilledError
+            super().run(statement, values)
+
+    with Full.create(tmp_path / "i", {}) as store, pytest.raises(KilledError):
+        run(store, first, together=8)
+    with MemoryStore.open(tmp_path / "i", write=True) as store:
+        assert [event.status for event in store.rows(EventRow)][:2] == ["described", "closing"]
+        run(store, second, together=8)
+        assert rows(store) == whole
+    assert second.asked == []
+
+
+@pytest.mark.parametrize(("facts", "status"), [({"live": True}, "described"), ({}, "closing")])
+def test_a_stream_is_described_as_it_goes(tmp_path: Path, facts: dict[str, bool], status: str) -> None:
+    with MemoryStore.create(tmp_path / "i", {}, facts) as store:
+        builder = MMMem().build(store, Narration())
+        for moment in moments(FILM[:40]):
+            builder.take(moment)
+        events = store.rows(EventRow)
+        assert len(events) > 2
+        assert [event.status for event in events] == [*[status] * (len(events) - 1), "open"]

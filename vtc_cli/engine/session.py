@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from vtc_cli.engine.layering import Layering
 from vtc_cli.engine.meter import Meter
 from vtc_cli.engine.prune import Pruned, Pruning
 from vtc_cli.engine.question_attention import QuestionAttention
+from vtc_cli.engine.together import Begun
 from vtc_cli.engine.turn import Turn
 from vtc_cli.engine.vision import Vision
 from vtc_cli.errors import UsageError
@@ -222,15 +224,31 @@ class Session:
     @torch.no_grad()
     def logits(self, question: str, *, choices: Mapping[str, str] | None = None) -> torch.Tensor:
         """fp32 [vocab] at the first place of an answer. Leaves no trace, like `ask`, and raises what it raises."""
+        with self._asked(Turn(question, dict(choices or {}), limit=1)) as (logits, _):
+            return logits
+
+    @torch.no_grad()
+    def begin(self, question: str, *, max_new_tokens: int) -> Begun:
+        """What an answer is written from, taken out of the session, so that several can be written side by side; see
+        `engine.together`. Leaves no trace, like `ask`, and raises what it raises."""
+        with self._asked(Turn(question, limit=max_new_tokens)) as (logits, cursor):
+            held, blocks = self._context.held, self._context.slab.blocks
+            rows = [(block.keys[:, :, :held].clone(), block.values[:, :, :held].clone()) for block in blocks]
+            return Begun(rows, held, logits, cursor)
+
+    @contextmanager
+    def _asked(self, turn: Turn) -> Iterator[tuple[Tensor, Cursor]]:
+        """A question in the cache while the block lasts: logits [vocab] of its last row, and where the answer goes."""
         if not self.units and not self._tail:
             raise UsageError("nothing has been watched yet", "call watch() with frames first")
-        Turn(question, dict(choices or {}), limit=1).check(self._context, self._turn)
+        turn.check(self._context, self._turn)
         spans = [span for _, span in self._complete()]
         with self._context.passing():
             start = spans[-1].cursor if spans else self._context.cursor
-            spans.append(self.model.question(start, question, choices or None))
+            spans.append(self.model.question(start, turn.question, turn.choices or None))
             with self.meter.time("first_token"):
-                return self._context.forward(Span.join(spans), "question")
+                logits = self._context.forward(Span.join(spans), "question")
+            yield logits, spans[-1].cursor
 
     @torch.no_grad()
     def unfinished(self) -> tuple[list[Frame], Unit] | None:

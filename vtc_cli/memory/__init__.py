@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vtc_cli.memory.contract import Recollection as Recollection
     from vtc_cli.memory.contract import Resume as Resume
     from vtc_cli.memory.contract import Step as Step
+    from vtc_cli.memory.contract import Task as Task
     from vtc_cli.memory.contract import Written as Written
     from vtc_cli.memory.jpeg import decode_jpeg as decode_jpeg
     from vtc_cli.memory.jpeg import encode_jpeg as encode_jpeg
@@ -64,7 +65,7 @@ _HOMES = {
     **dict.fromkeys(
         (
             *("Inquiry", "Interval", "Look", "MemoryBuilder", "Moment", "Narrator", "Recall", "Recollection"),
-            *("Resume", "Step", "Written"),
+            *("Resume", "Step", "Task", "Written"),
         ),
         "contract",
     ),
@@ -122,6 +123,7 @@ __all__ = [
     "RevisitRow",
     "Step",
     "SubtitleRow",
+    "Task",
     "TrainingRequest",
     "Weighed",
     "When",

@@ -82,6 +82,14 @@ class Look(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Task:
+    """Something to be written about pictures of its own."""
+
+    frames: Sequence[Frame]
+    prompt: str
+
+
 class Narrator(Protocol):
     """Who looks at pictures and puts them into words: a model, or what stands in for one in tests.
 
@@ -93,6 +101,13 @@ class Narrator(Protocol):
     def look(self, frames: Sequence[Frame], *, room: int, detail: bool = False) -> Look:
         """Look at frames, at least one, each a moment of its own. room: tokens of prompts and answers to keep free.
         detail: at the model's own resolution, with no visual token pruned."""
+        ...
+
+    def write_all(self, tasks: Sequence[Task], *, limit: int) -> list[Written | None]:
+        """What a look at each task's frames would write, in order; None where it does not fit, or there is no frame.
+
+        They are independent of each other, so a model may write them side by side.
+        """
         ...
 
     def tokens_of(self, frame: Frame) -> int:

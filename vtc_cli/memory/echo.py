@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vtc_cli.memory.contract import Look, Narrator, Written
+from vtc_cli.memory.contract import Look, Narrator, Task, Written
 from vtc_cli.memory.posteriors import Weighed
 from vtc_cli.video.frame import Frame
 
@@ -30,11 +30,16 @@ class EchoingNarrator:
         self.asked = self.heard = 0
 
     def look(self, frames: Sequence[Frame], *, room: int, detail: bool = False) -> Look:
-        digest = blake2b(digest_size=16)
-        for frame in frames:
-            digest.update(f"{frame.time!r} {tuple(frame.image.shape)}".encode())
-            digest.update(frame.image.contiguous().cpu().numpy().tobytes())
-        return EchoingLook(self, list(frames), room, detail, (digest.hexdigest(), detail))
+        return EchoingLook(self, list(frames), room, detail, (_digest(frames), detail))
+
+    def write_all(self, tasks: Sequence[Task], *, limit: int) -> list[Written | None]:
+        """See `Narrator.write_all`: those that are new, together."""
+        keys = [("task", _digest(task.frames), task.prompt, limit) for task in tasks]
+        new = {key: task for key, task in zip(keys, tasks, strict=True) if key not in self.answers}
+        self.asked += len(tasks)
+        self.heard += len(new)
+        self.answers.update(zip(new, self.narrator.write_all(list(new.values()), limit=limit), strict=True))
+        return [self.answers[key] for key in keys]
 
     def tokens_of(self, frame: Frame) -> int:
         return self.narrator.tokens_of(frame)
@@ -52,6 +57,14 @@ class EchoingNarrator:
             self.heard += 1
             self.answers[key] = ask()
         return self.answers[key]
+
+
+def _digest(frames: Sequence[Frame]) -> str:
+    digest = blake2b(digest_size=16)
+    for frame in frames:
+        digest.update(f"{frame.time!r} {tuple(frame.image.shape)}".encode())
+        digest.update(frame.image.contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 class EchoingLook:

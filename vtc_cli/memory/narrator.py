@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from vtc_cli.engine.session import Session
+from vtc_cli.engine.together import Begun, write_together
 from vtc_cli.errors import UsageError
-from vtc_cli.memory.contract import Written
+from vtc_cli.memory.contract import Task, Written
 from vtc_cli.memory.posteriors import Weighed
 from vtc_cli.methods.stages import TokenPruner
 from vtc_cli.models.contract import Cursor, Geometry, VideoLM
@@ -18,6 +19,9 @@ from vtc_cli.video.frame import Frame
 
 CHUNK = 8
 """Units of a look that are encoded and forwarded together: there are few, and they wait for nothing."""
+
+TOGETHER = 2**30
+"""Bytes of keys and values of what is written side by side."""
 
 MARGIN = 64
 """Entries of a turn for the words of the template around a prompt."""
@@ -58,6 +62,32 @@ class ModelNarrator:
         # A unit of two frames would fuse two moments into one picture: each is shown for the length of a unit.
         session.watch(frame for frame in frames for _ in range(per_unit))
         return SessionLook(session)
+
+    def write_all(self, tasks: Sequence[Task], *, limit: int) -> list[Written | None]:
+        """See `Narrator.write_all`. Side by side where the model can, as far as `TOGETHER` bytes hold them."""
+        found: list[Written | None] = [None] * len(tasks)
+        waiting: dict[int, Begun] = {}
+        for number, task in enumerate(tasks):
+            try:
+                look = self.look(task.frames, room=self.count(task.prompt) + limit)
+                if not self.model.writes_together:
+                    found[number] = look.write(task.prompt, limit=limit)
+                    continue
+                begun = look.begin(task.prompt, limit=limit)
+            except UsageError:
+                continue
+            columns = max(one.length for one in (begun, *waiting.values())) + limit
+            if waiting and (len(waiting) + 1) * columns * self.model.info.kv_bytes_per_token > TOGETHER:
+                self._write(waiting, found, limit)
+                waiting = {}
+            waiting[number] = begun
+        self._write(waiting, found, limit)
+        return found
+
+    def _write(self, begun: Mapping[int, Begun], found: list[Written | None], limit: int) -> None:
+        if begun:
+            for number, answer in zip(begun, write_together(self.model, list(begun.values()), limit), strict=True):
+                found[number] = Written(self.model.text(answer.ids), len(answer.ids))
 
     def tokens_of(self, frame: Frame) -> int:
         """See `Narrator.tokens_of`: of the larger of a plain and a detailed look."""
@@ -102,6 +132,10 @@ class SessionLook:
         """See `Look.write`. Raises UsageError for a prompt longer than the room kept for it."""
         answer = self._session.ask(prompt, max_new_tokens=limit, temperature=temperature, seed=seed)
         return Written(answer.text, len(answer.ids))
+
+    def begin(self, prompt: str, *, limit: int) -> Begun:
+        """The answer `write` would give, before its first token. Raises UsageError as it does."""
+        return self._session.begin(prompt, max_new_tokens=limit)
 
     def weigh(self, prompt: str, choices: Mapping[str, str]) -> Weighed:
         """See `Look.weigh`. Raises UsageError for labels that cannot be told apart."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vtc_cli.errors import UsageError
 from vtc_cli.models.checkpoint import Checkpoint, configuration
-from vtc_cli.models.contract import DecoderDims, Geometry, ModelInfo, Prepared, TowerDims, Unit, VideoLM
+from vtc_cli.models.contract import DecoderDims, Geometry, ModelInfo, Prepared, Span, TowerDims, Unit, VideoLM
 from vtc_cli.models.masks import refuse_wrong_masks
 from vtc_cli.models.preprocess import Preprocessor
 from vtc_cli.models.prompt import Prompt
@@ -22,6 +22,7 @@ from vtc_cli.models.quantise import check_quantisable
 from vtc_cli.models.rotary import Rotation, rotation_of
 from vtc_cli.models.shape import info_of
 from vtc_cli.models.spread import decoder_path
+from vtc_cli.models.together import run_together
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -207,6 +208,19 @@ class Adapter(VideoLM):
     @abstractmethod
     def run_tower(self, prepared: Prepared, geometry: Geometry, capture: Sequence[int]) -> Seen:
         """One unit or more through the vision tower. capture: layers (1-based) that the tower has."""
+
+    @property
+    def writes_together(self) -> bool:
+        """Where layers can be run one by one, and each attends to all that is cached."""
+        decoder = self.info.decoder
+        return self.runs_layer_policies and not decoder.recurrent and not decoder.windows
+
+    @torch.no_grad()
+    def forward_together(self, spans: Sequence[Span], cache: object, seen: Tensor) -> Tensor:
+        embeds = torch.stack([span.embeds for span in spans])
+        positions = torch.stack([span.positions for span in spans], dim=1)
+        logits: Tensor = self.model.lm_head(run_together(self._decoder, embeds, positions, cache, seen))
+        return logits.float()
 
     def rotation(self) -> Rotation | None:
         return rotation_of(self._decoder, self.info.name)

@@ -187,6 +187,11 @@ class VideoLM(ABC):
     info: ModelInfo
     runs_layer_policies: bool = False
 
+    @property
+    def writes_together(self) -> bool:
+        """Whether there is a `forward_together`."""
+        return False
+
     @abstractmethod
     def geometry(self, size: tuple[int, int], pixels: int | None = None) -> Geometry:
         """The fixed resolution for frames of `size` (width, height) under a budget of `pixels` per frame.
@@ -246,6 +251,14 @@ class VideoLM(ABC):
         cache: any transformers `Cache`. layers: asked before each layer; rows it lets leave are not in the caches of
         later layers, and logits are of the last row still there. Given only when `runs_layer_policies`.
         """
+
+    def forward_together(self, spans: Sequence[Span], cache: object, seen: Tensor) -> Tensor:
+        """Append a row to each of several answers; logits [answers, vocab], fp32.
+
+        spans: one text row each. cache: a transformers `Cache` that holds them all, right-aligned. seen: int64
+        [answers, columns of the cache + 1], 1 where a column belongs to the answer. Only where `writes_together`.
+        """
+        raise NotImplementedError(f"the {self.info.family} family writes one answer at a time")
 
     def rotation(self) -> Rotation | None:
         """How the decoder rotates keys by position, None where it does not; for methods that need keys unrotated.
