@@ -7,6 +7,7 @@ since layers after one where rows left hold fewer entries than those before it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from transformers.masking_utils import create_causal_mask
 from vtc_cli.methods.stages import LayerPolicy, LayerRows, Route
 from vtc_cli.models.contract import Span
 
-Query = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
+Query = Callable[[Any, Tensor, Tensor, Tensor], Tensor]
+"""(layer, rows [m, d] as they entered it, cos, sin) -> rotated queries [heads, m, D]."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,14 @@ class _Ran:
     number: int
 
 
-def run_layers(decoder: Any, span: Span, cache: Any, policy: LayerPolicy | None, query: Query) -> Tensor:
+def run_layers(decoder: Any, span: Span, cache: Any, policy: LayerPolicy | None) -> Tensor:
     """Append `span` to `cache` under `policy`; the state [d] of the last row still there, after the final norm.
 
     decoder: a transformers text model with `layers`, `rotary_emb`, `norm` and `config`, whose attention is causal over
-    everything cached. query: (layer, rows [m, d] as they entered it, cos, sin) -> rotated queries [heads, m, D].
+    everything cached.
     All rows leaving, which only a span without text can suffer, gives a state that is not a number.
     """
-    blocks = decoder.layers
+    blocks, query = decoder.layers, _queries_of(decoder)
     hidden = span.embeds[None]
     axes = span.positions  # [1, n] is a batch of one already
     cos, sin = decoder.rotary_emb(hidden, axes[:, None] if len(axes) > 1 else axes)
@@ -85,6 +87,21 @@ def run_layers(decoder: Any, span: Span, cache: Any, policy: LayerPolicy | None,
         return hidden.new_full((hidden.shape[-1],), float("nan"))
     last: Tensor = decoder.norm(hidden)[0, -1]
     return last
+
+
+def _queries_of(decoder: Any) -> Query:
+    """How the layers of a text model make queries."""
+    library: Any = sys.modules[type(decoder).__module__]  # every text model has functions of the same names there
+
+    def queries(block: Any, hidden: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        attention = block.self_attn
+        rows = attention.q_proj(block.input_layernorm(hidden[None])).unflatten(-1, (-1, attention.head_dim))
+        norm = getattr(attention, "q_norm", None)
+        query = (rows if norm is None else norm(rows)).transpose(1, 2)
+        rotated: Tensor = library.apply_rotary_pos_emb(query, query, cos, sin)[0][0]
+        return rotated
+
+    return queries
 
 
 def _mask(config: Any, part: Tensor, cache: Any, number: int, made: dict[tuple[object, ...], Any]) -> Any:

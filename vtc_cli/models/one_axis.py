@@ -6,7 +6,6 @@ what it sees (`look`) and how attention received by patches becomes attention re
 
 from __future__ import annotations
 
-import sys
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -33,11 +32,6 @@ class PlainDecoder(InLine):
 
     runs_layer_policies = True
 
-    def __init__(self, checkpoint: Checkpoint):
-        super().__init__(checkpoint)
-        # Every text model has functions of the same names beside its class.
-        self._library: Any = sys.modules[type(self._decoder).__module__]
-
     @classmethod
     def check(cls, config: Any, name: str) -> None:
         cls.tower_dims(config)
@@ -47,18 +41,9 @@ class PlainDecoder(InLine):
     def forward(self, span: Span, cache: object, *, layers: LayerPolicy | None = None) -> Tensor:
         # Always layer by layer: a whole text model hands positions to its attention, where gaps between them, which
         # evicted and pruned rows leave, would be taken for the borders of packed sequences.
-        state = run_layers(self._decoder, span, cache, layers, self._queries)
+        state = run_layers(self._decoder, span, cache, layers)
         logits: Tensor = self.model.lm_head(state)
         return logits.float()
-
-    def _queries(self, block: Any, hidden: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """Rotated queries [heads, m, D] of rows [m, d] as they enter a layer."""
-        attention = block.self_attn
-        rows = attention.q_proj(block.input_layernorm(hidden[None])).unflatten(-1, (-1, attention.head_dim))
-        norm = getattr(attention, "q_norm", None)
-        query = (rows if norm is None else norm(rows)).transpose(1, 2)
-        rotated: Tensor = self._library.apply_rotary_pos_emb(query, query, cos, sin)[0][0]
-        return rotated
 
 
 class OneAxis(PlainDecoder):

@@ -156,7 +156,7 @@ class Qwen(Adapter):
     @torch.no_grad()
     def forward(self, span: Span, cache: object, *, layers: LayerPolicy | None = None) -> Tensor:
         if layers is not None:
-            state = run_layers(self._decoder, span, cache, layers, self._queries)
+            state = run_layers(self._decoder, span, cache, layers)
             routed: Tensor = self.model.lm_head(state)
             return routed.float()
         deep = list(span.deep)
@@ -187,12 +187,3 @@ class Qwen(Adapter):
             patch=none,
             cursor=replace(cursor, next=last),
         )
-
-    def _queries(self, block: Any, hidden: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """Rotated queries [heads, m, D] of rows [m, d] as they enter a layer."""
-        attention = block.self_attn
-        rows = attention.q_proj(block.input_layernorm(hidden[None])).unflatten(-1, (-1, attention.head_dim))
-        norm = getattr(attention, "q_norm", None)
-        query = (rows if norm is None else norm(rows)).transpose(1, 2)
-        rotated: Tensor = self._library.apply_rotary_pos_emb(query, query, cos, sin)[0][0]
-        return rotated
