@@ -104,12 +104,7 @@ def ask(
     ] = False,
     report: options.Report = None,
     quiet: options.Quiet = None,
-    progress: Annotated[
-        bool | None,
-        typer.Option(
-            "--progress/--no-progress", rich_help_panel=options.OUTPUT, help="Show progress.  [default: on a terminal]"
-        ),
-    ] = None,
+    progress: options.Progress = None,
     verbose: options.Verbose = False,
 ) -> None:
     """Answer questions about videos. Answers go to stdout, everything else to stderr.

@@ -160,14 +160,7 @@ def bench(
         bool, typer.Option("--resume", rich_help_panel=options.OUTPUT, help="Go on with what --output already holds.")
     ] = False,
     quiet: options.Quiet = None,
-    progress: Annotated[
-        bool | None,
-        typer.Option(
-            "--progress/--no-progress",
-            rich_help_panel=options.OUTPUT,
-            help="Show progress.  [default: on a terminal]",
-        ),
-    ] = None,
+    progress: options.Progress = None,
     verbose: options.Verbose = False,
 ) -> None:
     """Compare methods on questions whose answers are known, always beside no method at all.

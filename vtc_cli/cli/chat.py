@@ -52,16 +52,9 @@ def chat(
     temperature: options.Temperature = None,
     seed: options.Seed = None,
     max_new_tokens: options.MaxNewTokens = None,
-    jsonl: Annotated[
-        bool, typer.Option("--jsonl", rich_help_panel=options.OUTPUT, help="One JSON record per answer on stdout.")
-    ] = False,
+    jsonl: options.Jsonl = False,
     quiet: options.Quiet = None,
-    progress: Annotated[
-        bool | None,
-        typer.Option(
-            "--progress/--no-progress", rich_help_panel=options.OUTPUT, help="Show progress.  [default: on a terminal]"
-        ),
-    ] = None,
+    progress: options.Progress = None,
     verbose: options.Verbose = False,
 ) -> None:
     """Watch a video once, or open its memory, and answer questions until Ctrl-D.

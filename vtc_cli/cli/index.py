@@ -60,12 +60,7 @@ def index(
     system: options.System = None,
     json: options.Json = False,
     quiet: options.Quiet = None,
-    progress: Annotated[
-        bool | None,
-        typer.Option(
-            "--progress/--no-progress", rich_help_panel=options.OUTPUT, help="Show progress.  [default: on a terminal]"
-        ),
-    ] = None,
+    progress: options.Progress = None,
     verbose: options.Verbose = False,
 ) -> None:
     """Watch videos once and remember them: clips, events, who and what occurs, and when.

@@ -210,7 +210,12 @@ Report = Annotated[
 Quiet = Annotated[
     bool | None, typer.Option("--quiet", "-q", rich_help_panel=OUTPUT, help="Nothing on stderr but errors.")
 ]
+Progress = Annotated[
+    bool | None,
+    typer.Option("--progress/--no-progress", rich_help_panel=OUTPUT, help="Show progress.  [default: on a terminal]"),
+]
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", rich_help_panel=OUTPUT, help="Show what the libraries say, too.")
 ]
 Json = Annotated[bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Machine-readable JSON on stdout.")]
+Jsonl = Annotated[bool, typer.Option("--jsonl", rich_help_panel=OUTPUT, help="One JSON record per answer on stdout.")]

@@ -62,9 +62,7 @@ def watch(
     temperature: options.Temperature = None,
     seed: options.Seed = None,
     max_new_tokens: options.MaxNewTokens = None,
-    jsonl: Annotated[
-        bool, typer.Option("--jsonl", rich_help_panel=options.OUTPUT, help="One JSON record per answer on stdout.")
-    ] = False,
+    jsonl: options.Jsonl = False,
     quiet: options.Quiet = None,
     verbose: options.Verbose = False,
 ) -> None:
