@@ -7,7 +7,7 @@ trace, and entries are only ever dropped between forwards.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -131,6 +131,24 @@ class Context:
         slab.pin(len(self._prefix))
         self._slab, self._allowance = slab, allowance
         self.caveats = self._policy.caveats(allowance.entries, unit) if self._policy else ()
+
+    @property
+    def layered(self) -> bool:
+        """Whether a layer policy runs."""
+        return self._layering is not None
+
+    def take_over(
+        self,
+        slab: Slab,
+        allowance: Allowance,
+        *,
+        cursor: Cursor,
+        units: int,
+        times: Mapping[int, tuple[float, float]],
+    ) -> None:
+        """Have a cache that another context filled (`engine.kept`), in place of `start`."""
+        self._slab, self._allowance = slab, allowance
+        self.cursor, self.units, self.times = cursor, units, dict(times)
 
     def outgrows(self, span: Span) -> bool:
         """Whether positions would pass the model's context with `span` and a turn, and entries may be re-numbered."""

@@ -198,13 +198,21 @@ class Slab(Cache):
         if self.rotation is None:
             raise ValueError("entries cannot be numbered by slot: how keys are rotated is not known")
         held = self.held
-        on: dict[torch.device, Slots] = {}  # layers of one device share a block, in which they are turned
         for layer in self.blocks:
             keys = layer.keys[0, :, :held]
             keys.copy_(self.rotation.unrotate(keys, layer.positions[:, :, :held]))
-            if keys.device not in on:
-                on[keys.device] = Slots(self.rotation, self.capacity, keys.device)
-            layer.slots = on[keys.device]
+        self.show_by_slot()
+
+    def show_by_slot(self) -> None:
+        """Take the keys that are held for unrotated ones, to be turned to their slots. Raises ValueError likewise."""
+        if self.rotation is None:
+            raise ValueError("entries cannot be numbered by slot: how keys are rotated is not known")
+        on: dict[torch.device, Slots] = {}  # layers of one device share a block, in which they are turned
+        for layer in self.blocks:
+            device = layer.keys.device
+            if device not in on:
+                on[device] = Slots(self.rotation, self.capacity, device)
+            layer.slots = on[device]
 
     def compact(self, choose: Callable[[LayerView], Tensor] | Sequence[Tensor | None]) -> None:
         """Keep the chosen evictable entries of every layer: indices [H, k], ascending.
