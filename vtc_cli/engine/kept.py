@@ -24,7 +24,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptCache:
     """facts: where the timeline stands, plain values. tensors: by name, on the CPU: of every layer N `keys.N` and
     `values.N` [H, n, D], `unit.N` and `patch.N` int32 [H, n], what each entry is."""
 
@@ -56,7 +56,7 @@ def check_keepable(context: Context) -> None:
         )
 
 
-def keep(context: Context, cut: Sequence[Placed]) -> Kept:
+def keep(context: Context, cut: Sequence[Placed]) -> KeptCache:
     """Everything a question finds, `cut` (see `Session`) included. The context stays as it is."""
     check_keepable(context)
     slab, cursor = context.slab, context.cursor
@@ -85,10 +85,10 @@ def keep(context: Context, cut: Sequence[Placed]) -> Kept:
         "visual_kept": context.meter.counts["visual_kept"],
         "evicted": context.meter.counts["evicted"],
     }
-    return Kept(facts, tensors)
+    return KeptCache(facts, tensors)
 
 
-def put_back(context: Context, kept: Kept, turn: int) -> None:
+def put_back(context: Context, kept: KeptCache, turn: int) -> None:
     """Into a context that has watched nothing. turn: entries of room for a question and its answer.
 
     Raises UsageError for what was kept by another version, or of a model with other layers.

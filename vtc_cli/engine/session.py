@@ -14,7 +14,7 @@ from vtc_cli.engine.budget import Allowance, one_budget
 from vtc_cli.engine.cache_needs import check_cache_policy
 from vtc_cli.engine.context import Context, Placed
 from vtc_cli.engine.held import Held, HeldByLayer, held_by_layer, held_places, held_units
-from vtc_cli.engine.kept import Kept, keep, put_back
+from vtc_cli.engine.kept import KeptCache, keep, put_back
 from vtc_cli.engine.layering import Layering
 from vtc_cli.engine.meter import Meter
 from vtc_cli.engine.prune import Pruned, Pruning
@@ -238,7 +238,7 @@ class Session:
             return Begun(rows, held, logits, cursor)
 
     @torch.no_grad()
-    def keep(self) -> Kept:
+    def keep(self) -> KeptCache:
         """What a question now would find, to be put into another session; see `engine.kept`. Raises UsageError where
         nothing was watched, or the model or a layer policy does not let it."""
         cut = self._complete()
@@ -247,7 +247,7 @@ class Session:
         return keep(self._context, cut)
 
     @classmethod
-    def of(cls, model: VideoLM, kept: Kept, *, max_turn: int = 1024) -> Session:
+    def of(cls, model: VideoLM, kept: KeptCache, *, max_turn: int = 1024) -> Session:
         """A session that can be asked, and not watch on. max_turn: entries reserved for a question and its answer.
 
         Raises UsageError for what was kept of another model.
