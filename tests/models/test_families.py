@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from tests.models.families import CELL, GLM, NAMES, QUESTION, Loaded, load, spans_of
+from tests.models.greedy import greedy
 from tests.models.line_families import NAMES as ON_A_LINE
 from tests.models.reference import encode, frames_of
 from tests.report.counting import counter
 from tests.support.checkpoints import random_pixels
 from tests.support.clips import write_clip
+from tests.support.inside import attention_maps, projected_keys
 from tests.support.torchvision_shim import declare_operators, torchvision_or_skip
 from vtc_cli.models.contract import Cursor, Span
 from vtc_cli.models.device import Placement
@@ -80,12 +82,9 @@ def test_no_method_run_equals_the_librarys_one_shot_forward(
 def test_decoding_continues_as_the_library_does(family: Loaded) -> None:
     model, images = family.model, random_pixels(4, 3 * CELL, 3 * CELL, seed=5)
     units = family.watch(images, GAP)
-    spans, cache, chosen = spans_of(model, units), family.cache(), []
-    logits, cursor = model.forward(Span.join(spans), cache), spans[-1].cursor
-    for _ in range(5):
-        chosen.append(int(logits.argmax()))
-        step = model.continuation(cursor, chosen[-1:])
-        logits, cursor = model.forward(step, cache), step.cursor
+    spans, cache = spans_of(model, units), family.cache()
+    logits = model.forward(Span.join(spans), cache)
+    chosen, logits = greedy(model, cache, logits, spans[-1].cursor, 5)
     ids = torch.cat([*[span.ids for span in spans], torch.tensor(chosen)])
     expected = family.expected(images, units, ids, 2 * GAP)
     assert expected[-6:-1].argmax(-1).tolist() == chosen
@@ -133,21 +132,12 @@ def test_captured_attention_is_in_raster_order(family: Loaded, monkeypatch: pyte
     images = random_pixels(4, rows * CELL, columns * CELL, seed=2)
     geometry = model.geometry((columns * CELL, rows * CELL), rows * columns * CELL**2)
     units = encode(model, frames_of(images), geometry, capture=[layer])
-    library, maps, tower = model._library, [], model._tower
-    eager = library.eager_attention_forward
-
-    def record(module: Any, *args: Any, **kwargs: Any) -> Any:
-        output, weights = eager(module, *args, **kwargs)
-        if module is tower.blocks[layer - 1].attn:
-            maps.append(weights[0])
-        return output, weights
-
-    monkeypatch.setattr(library, "eager_attention_forward", record)
-    monkeypatch.setattr(tower.config, "_attn_implementation", "eager")
+    library, tower = model._library, model._tower
+    maps = attention_maps(monkeypatch, tower, tower.blocks[layer - 1].attn)
     encode(model, frames_of(images), geometry)
     tokens = rows * columns
     assert [weights.shape[-1] for weights in maps] == [4 * tokens] * 2
-    received = torch.cat([weights.mean((0, 1)).view(tokens, 4).mean(-1) for weights in maps])
+    received = torch.cat([weights[0].mean((0, 1)).view(tokens, 4).mean(-1) for weights in maps])
     if model.info.tower.windowed:
         grid = torch.tensor([[1, 2 * rows, 2 * columns]] * 2)
         index, _ = library.get_vision_window_index(grid, spatial_merge_size=2, window_size=32, patch_size=8)
@@ -162,17 +152,11 @@ def test_captured_attention_is_in_raster_order(family: Loaded, monkeypatch: pyte
 def test_cached_keys_are_turned_back_to_what_was_projected(family: Loaded) -> None:
     """Whatever the axes do, and however many of a key's columns turn."""
     model, units = family.model, family.watch(random_pixels(4, 3 * CELL, 4 * CELL, seed=6))
-    span, dims, projected = Span.join(spans_of(model, units)), model.info.decoder, []
+    span, dims = Span.join(spans_of(model, units)), model.info.decoder
     full = [layer for number, layer in enumerate(model._decoder.layers) if number not in dims.recurrent]
-
-    def keep(module: Any, _: Any, output: Tensor) -> None:
-        projected.append(output.reshape(len(span), dims.kv_heads, dims.head_dim).transpose(0, 1).clone())
-
-    hooks = [getattr(layer.self_attn, "k_norm", layer.self_attn.k_proj).register_forward_hook(keep) for layer in full]
     cache, rotation = family.cache(), model.rotation()
-    model.forward(span, cache)
-    for hook in hooks:
-        hook.remove()
+    with projected_keys(full, dims.kv_heads, dims.head_dim) as projected:
+        model.forward(span, cache)
     assert rotation is not None
     assert rotation.axes == 3
     held = [layer.keys[0] for layer in cache.layers if hasattr(layer, "keys")]  # type: ignore[union-attr]

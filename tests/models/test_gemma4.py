@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 
@@ -12,6 +10,7 @@ from tests.models.reference import encode, frames_of
 from tests.report.counting import counter
 from tests.support.checkpoints import random_pixels
 from tests.support.gemma_checkpoints import random_gemma4
+from tests.support.inside import attention_maps, projected_keys
 from tests.support.masking import all_but_kept_hidden, random_choice
 from tests.support.torchvision_shim import declare_operators, torchvision_or_skip
 from vtc_cli import Frame, Session, UsageError
@@ -159,21 +158,10 @@ def test_a_rollback_takes_the_windows_back(causal: Loaded) -> None:
 
 
 def test_attention_received_is_the_towers_own(causal: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
 
-    tower, images, maps = causal.model.model.model.vision_tower, random_pixels(2, 48, 72, seed=2), []
+    tower, images = causal.model.model.model.vision_tower, random_pixels(2, 48, 72, seed=2)
     units = causal.watch(images, capture=(3,))
-    library: Any = sys.modules[type(tower).__module__]
-    eager = library.eager_attention_forward
-
-    def record(module: Any, *args: Any, **given: Any) -> Any:
-        output, weights = eager(module, *args, **given)
-        if module is tower.encoder.layers[2].self_attn:
-            maps.append(weights)
-        return output, weights
-
-    monkeypatch.setattr(library, "eager_attention_forward", record)
-    monkeypatch.setattr(tower.config, "_attn_implementation", "eager")
+    maps = attention_maps(monkeypatch, tower, tower.encoder.layers[2].self_attn)
     causal.watch(images)
     received = maps[0].mean((1, 2)).view(2, 2, 3, 3, 3).mean((2, 4)).flatten(1)
     for unit, expected in zip(units, received, strict=True):
@@ -181,12 +169,9 @@ def test_attention_received_is_the_towers_own(causal: Loaded, monkeypatch: pytes
 
 
 def test_keys_of_full_layers_are_turned_back(causal: Loaded) -> None:
-    span, projected = Span.join(causal.spans(causal.watch(random_pixels(4, 48, 72)))), []
-    hook = causal.model._decoder.layers[1].self_attn.k_norm.register_forward_hook(
-        lambda module, args, output: projected.append(output[0].transpose(0, 1).clone())
-    )
-    slab, rotation = causal.slab([span]), causal.model.rotation()
-    hook.remove()
+    span, dims = Span.join(causal.spans(causal.watch(random_pixels(4, 48, 72)))), causal.model.info.decoder
+    with projected_keys(causal.model._decoder.layers[1:2], dims.kv_heads, dims.head_dim) as projected:
+        slab, rotation = causal.slab([span]), causal.model.rotation()
     assert rotation is not None
     keys = slab.blocks[0].keys[0, :, : slab.held]
     torch.testing.assert_close(rotation.unrotate(keys, span.positions[:, None]), projected[0], atol=1e-5, rtol=1e-5)

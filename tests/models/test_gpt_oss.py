@@ -12,6 +12,7 @@ from transformers import DynamicCache
 
 from tests.models.picture_families import QUESTION, Loaded, load, logits_in_chunks, spans_of
 from tests.support.checkpoints import random_pixels
+from tests.support.inside import projected_keys
 from tests.support.masking import all_but_kept_hidden, random_choice
 from tests.support.picture_checkpoints import random_internvl_gpt_oss
 from vtc_cli import Frame, Session, UsageError, load_model
@@ -88,14 +89,11 @@ def test_evicted_entries_equal_masked_ones(family: Loaded) -> None:
 
 
 def test_keys_are_turned_back_through_yarn(family: Loaded) -> None:
-    model, projected = family.model, []
+    model = family.model
     span = Span.join(spans_of(model, family.watch(random_pixels(3, 50, 70, seed=6))))
-    hook = model._decoder.layers[1].self_attn.k_proj.register_forward_hook(
-        lambda module, given, output: projected.append(output[0].unflatten(-1, (2, 16)).transpose(0, 1).clone())
-    )
     cache = family.cache()
-    model.forward(span, cache)
-    hook.remove()
+    with projected_keys(model._decoder.layers[1:2], 2, 16) as projected:
+        model.forward(span, cache)
     rotation, layer = model.rotation(), cache.layers[1]
     assert rotation is not None
     assert rotation.scale > 1

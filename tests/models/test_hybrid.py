@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.models.families import CELL, QUESTION, Loaded, load, spans_of
+from tests.models.greedy import greedy
 from tests.report.counting import counter
 from tests.support.checkpoints import random_pixels
 from tests.support.masking import all_but_kept_hidden, random_choice
@@ -77,12 +78,8 @@ def test_a_rollback_takes_the_states_back(family: Loaded) -> None:
     slab = filled(family, before)
     mark, answers = slab.snapshot(), []
     for _ in range(3):
-        logits, cursor, written = model.forward(question, slab), question.cursor, []
-        for _ in range(4):  # one row at a time, which shifts the convolution's columns in place
-            written.append(int(logits.argmax()))
-            step = model.continuation(cursor, written[-1:])
-            logits, cursor = model.forward(step, slab), step.cursor
-        answers.append((written, logits))
+        # One row at a time, which shifts the convolution's columns in place.
+        answers.append(greedy(model, slab, model.forward(question, slab), question.cursor, 4))
         assert slab.snapshot() != mark
         slab.rollback(mark)
         assert slab.snapshot() == mark

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
+from tests.models.greedy import greedy
 from tests.models.line_families import GAP, INPUTS, NAMES, QUESTION, Loaded, loaded
 from tests.models.reference import encode, frames_of
 from tests.report.counting import counter
 from tests.support.checkpoints import random_pixels
+from tests.support.inside import attention_maps, projected_keys
 from tests.support.torchvision_shim import declare_operators, torchvision_or_skip
 from vtc_cli.models.contract import Cursor, Span
 from vtc_cli.models.device import Placement
@@ -62,12 +62,9 @@ def test_no_method_run_equals_the_librarys_one_shot_forward(family: Loaded) -> N
 
 def test_decoding_continues_as_the_library_does(family: Loaded) -> None:
     model, images = family.model, random_pixels(4, 32, 48, seed=5)
-    spans, own, chosen = family.spans(family.watch(images)), family.cache(), []
-    logits, cursor = model.forward(Span.join(spans), own), spans[-1].cursor
-    for _ in range(5):
-        chosen.append(int(logits.argmax()))
-        step = model.continuation(cursor, chosen[-1:])
-        logits, cursor = model.forward(step, own), step.cursor
+    spans, own = family.spans(family.watch(images)), family.cache()
+    logits = model.forward(Span.join(spans), own)
+    chosen, logits = greedy(model, own, logits, spans[-1].cursor, 5)
     expected = family.expected(images, torch.cat([*[span.ids for span in spans], torch.tensor(chosen)]))
     assert expected[-6:-1].argmax(-1).tolist() == chosen
     torch.testing.assert_close(logits, expected[-1], atol=1e-4, rtol=0)
@@ -107,23 +104,14 @@ def test_captured_attention_is_the_towers_own(family: Loaded, monkeypatch: pytes
         pytest.skip("the tower is another library's; see the next test but one")
     tower: Any = getattr(family.model, "_vision", None) or family.model._tower  # type: ignore[attr-defined]
     merge = family.model.preprocessor.merge
-    images, layer, maps = random_pixels(2, 32, 48, seed=2), 2, []
+    images, layer = random_pixels(2, 32, 48, seed=2), 2
     units = family.watch(images, capture=[layer])
-    (rows, columns), library = units[0].grid, sys.modules[type(tower).__module__]
-    eager: Any = library.eager_attention_forward  # type: ignore[attr-defined]
-
-    def record(module: Any, *args: Any, **given: Any) -> Any:
-        output, weights = eager(module, *args, **given)
-        if module is tower.encoder.layers[layer - 1].self_attn:
-            maps.append(weights[0])
-        return output, weights
-
-    monkeypatch.setattr(library, "eager_attention_forward", record)
-    monkeypatch.setattr(tower.config, "_attn_implementation", "eager")
+    rows, columns = units[0].grid
+    maps = attention_maps(monkeypatch, tower, tower.encoder.layers[layer - 1].self_attn)
     family.watch(images)
     assert len(maps) == 2
     for unit, weights in zip(units, maps, strict=True):
-        received = weights.mean((0, 1))
+        received = weights[0].mean((0, 1))
         if family.name == "video-llama-3":  # a token's patches stand together
             expected = received.view(rows * columns, merge**2).mean(-1)
         else:
@@ -132,18 +120,12 @@ def test_captured_attention_is_the_towers_own(family: Loaded, monkeypatch: pytes
 
 
 def test_cached_keys_are_turned_back_to_what_was_projected(family: Loaded) -> None:
-    model, projected = family.model, []
+    model = family.model
     span, dims = Span.join(family.spans(family.watch(random_pixels(3, 32, 48, seed=6)))), model.info.decoder
     full = [layer for number, layer in enumerate(model._decoder.layers) if number not in dims.recurrent]
-
-    def keep(module: Any, _: Any, output: Tensor) -> None:
-        projected.append(output.reshape(len(span), dims.kv_heads, dims.head_dim).transpose(0, 1).clone())
-
-    hooks = [getattr(layer.self_attn, "k_norm", layer.self_attn.k_proj).register_forward_hook(keep) for layer in full]
     own, rotation = family.cache(), model.rotation()
-    model.forward(span, own)
-    for hook in hooks:
-        hook.remove()
+    with projected_keys(full, dims.kv_heads, dims.head_dim) as projected:
+        model.forward(span, own)
     assert rotation is not None
     held: list[Any] = [layer for layer in own.layers if hasattr(layer, "keys")]
     for layer, expected in zip(held, projected, strict=True):
@@ -180,22 +162,13 @@ def test_counted_compute_equals_the_counter(family: Loaded) -> None:
 
 def test_attention_is_read_before_and_after_the_towers_own_merger(monkeypatch: pytest.MonkeyPatch) -> None:
     family, layer = loaded("minicpm-v-4.6"), 4
-    tower, images, maps = family.model._tower, random_pixels(2, 32, 48, seed=2), []  # type: ignore[attr-defined]
-    units, library = family.watch(images, capture=[layer]), sys.modules[type(tower).__module__]
-    eager: Any = library.eager_attention_forward  # type: ignore[attr-defined]
-
-    def record(module: Any, *args: Any, **given: Any) -> Any:
-        output, weights = eager(module, *args, **given)
-        if module is tower.encoder.layers[layer - 1].self_attn:
-            maps.append(weights[0])
-        return output, weights
-
-    monkeypatch.setattr(library, "eager_attention_forward", record)
-    monkeypatch.setattr(tower.config, "_attn_implementation", "eager")
+    tower, images = family.model._tower, random_pixels(2, 32, 48, seed=2)  # type: ignore[attr-defined]
+    units = family.watch(images, capture=[layer])
+    maps = attention_maps(monkeypatch, tower, tower.encoder.layers[layer - 1].self_attn)
     family.watch(images)
     for unit, weights in zip(units, maps, strict=True):
         assert weights.shape[-1] == 4 * 6
-        expected = weights.mean((0, 1)).view(2, 2, 3, 2).mean((1, 3)).flatten()
+        expected = weights[0].mean((0, 1)).view(2, 2, 3, 2).mean((1, 3)).flatten()
         torch.testing.assert_close(unit.scores[layer], expected, atol=1e-6, rtol=1e-4)
 
 

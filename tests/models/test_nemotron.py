@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,10 @@ import pytest
 import torch
 from transformers import DynamicCache
 
+from tests.models.greedy import greedy
 from tests.models.nemotron import HEIGHT, WIDTH, Loaded
 from tests.support.checkpoints import random_pixels
+from tests.support.inside import attention_maps
 from tests.support.masking import all_but_kept_hidden, random_choice
 from vtc_cli import MachineError, UsageError, load_model
 from vtc_cli.models.contract import Span
@@ -49,12 +50,7 @@ def test_decoding_continues_as_the_library_does_and_is_taken_back(nemotron: Load
     slab = nemotron.slab(before)
     mark, answers = slab.snapshot(), []
     for _ in range(2):
-        logits, cursor, chosen = model.forward(question, slab), question.cursor, []
-        for _ in range(5):
-            chosen.append(int(logits.argmax()))
-            step = model.continuation(cursor, chosen[-1:])
-            logits, cursor = model.forward(step, slab), step.cursor
-        answers.append((chosen, logits))
+        answers.append(greedy(model, slab, model.forward(question, slab), question.cursor, 5))
         assert slab.snapshot() != mark
         slab.rollback(mark)
         assert slab.snapshot() == mark
@@ -93,19 +89,10 @@ def test_units_do_not_depend_on_how_many_are_encoded_together(nemotron: Loaded) 
 
 
 def test_captured_attention_is_the_towers_own(nemotron: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
-    tower, layer, maps = nemotron.model.model.vision_model, 2, []
+    tower, layer = nemotron.model.model.vision_model, 2
     images = random_pixels(4, HEIGHT, WIDTH, seed=2)
-    units, library = nemotron.watch(images, capture=(layer,)), sys.modules[type(tower).__module__]
-    eager: Any = library.eager_attention_forward  # type: ignore[attr-defined]
-
-    def record(module: Any, *args: Any, **given: Any) -> Any:
-        output, weights = eager(module, *args, **given)
-        if module is tower.encoder.layer[layer - 1].attention:
-            maps.append(weights)
-        return output, weights
-
-    monkeypatch.setattr(library, "eager_attention_forward", record)
-    monkeypatch.setattr(tower.config, "_attn_implementation", "eager")
+    units = nemotron.watch(images, capture=(layer,))
+    maps = attention_maps(monkeypatch, tower, tower.encoder.layer[layer - 1].attention)
     nemotron.watch(images)
     received = maps[0].mean((1, 2))[:, 5:]  # two rows of the class and three registers come first
     expected = received.view(2, 2, 2, 3, 2).mean((2, 4)).flatten(1)

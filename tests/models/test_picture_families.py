@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.models.greedy import greedy
 from tests.models.picture_families import NAMES, Loaded, loaded, logits_in_chunks, spans_of
 from tests.report.counting import counter
 from tests.support.checkpoints import random_pixels
@@ -55,12 +56,9 @@ def test_no_method_run_equals_the_librarys_one_shot_forward(family: Loaded, coun
 
 def test_decoding_continues_as_the_library_does(family: Loaded) -> None:
     model, images = family.model, random_pixels(3, 50, 70, seed=5)
-    spans, cache, chosen = spans_of(model, family.watch(images)), family.cache(), []
-    logits, cursor = model.forward(Span.join(spans), cache), spans[-1].cursor
-    for _ in range(5):
-        chosen.append(int(logits.argmax()))
-        step = model.continuation(cursor, chosen[-1:])
-        logits, cursor = model.forward(step, cache), step.cursor
+    spans, cache = spans_of(model, family.watch(images)), family.cache()
+    logits = model.forward(Span.join(spans), cache)
+    chosen, logits = greedy(model, cache, logits, spans[-1].cursor, 5)
     ids = torch.cat([*[span.ids for span in spans], torch.tensor(chosen)])
     expected = family.expected(images, ids)
     assert expected[-6:-1].argmax(-1).tolist() == chosen

@@ -9,6 +9,7 @@ import pytest
 import torch
 from transformers import DynamicCache
 
+from tests.models.greedy import greedy
 from tests.models.reference import encode, frames_of, naive_patches, one_shot, prompt_text
 from tests.support.checkpoints import random_pixels, random_qwen3_vl
 from vtc_cli.errors import UsageError
@@ -107,11 +108,7 @@ def test_decoding_continues_as_the_library_does(model: Qwen3VL, reference: Any) 
     _, units = watch(model, images)
     spans = spans_of(model, units)
     logits, cache = chunked(model, spans, 2)
-    cursor, chosen = spans[-1].cursor, []
-    for _ in range(5):
-        chosen.append(int(logits.argmax()))
-        step = model.continuation(cursor, chosen[-1:])
-        logits, cursor = model.forward(step, cache), step.cursor
+    chosen, logits = greedy(model, cache, logits, spans[-1].cursor, 5)
     ids = torch.cat([span.ids for span in spans])
     whole = torch.cat([ids, torch.tensor(chosen)])
     expected = one_shot(reference, whole, naive_patches(images, 8, 2), (2, 6, 6)).logits[0]

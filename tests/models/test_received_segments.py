@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from tests.support.inside import attention_maps
 from vtc_cli.models import received
 from vtc_cli.models.received import column_means, received_attention, token_scores
 from vtc_cli.models.shape import _windowed
@@ -124,21 +125,11 @@ def test_a_window_tower_is_put_back_into_raster_order(monkeypatch: pytest.Monkey
     ):
         tower(patches, grid_thw=grid)
 
-    maps: list[Tensor] = []
-    eager = library.eager_attention_forward
-
-    def record(module: Any, *args: Any, **kwargs: Any) -> Any:
-        output, weights = eager(module, *args, **kwargs)
-        if module is tower.blocks[1].attn:
-            maps.append(weights[0])
-        return output, weights
-
-    monkeypatch.setattr(library, "eager_attention_forward", record)
-    tower.config._attn_implementation = "eager"
+    maps = attention_maps(monkeypatch, tower, tower.blocks[1].attn)
     with torch.no_grad():
         tower(patches, grid_thw=grid)
-    assert [weights.shape for weights in maps] == [(2, 240, 240)] * 2
-    sorted_tokens = torch.cat([weights.mean(dim=(0, 1)).view(60, 4).mean(-1) for weights in maps])
+    assert [weights.shape for weights in maps] == [(1, 2, 240, 240)] * 2
+    sorted_tokens = torch.cat([weights[0].mean(dim=(0, 1)).view(60, 4).mean(-1) for weights in maps])
     raster = torch.empty(120)
     raster[index] = sorted_tokens  # the window order lists raster tokens
     torch.testing.assert_close(found[2], raster.view(2, 60), atol=1e-6, rtol=1e-4)
