@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -65,6 +66,27 @@ def vtc(place, capsys) -> Callable[..., Result]:
         code = run([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         return Result(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def film(footage, place, monkeypatch) -> Path:
+    """clip.mp4, where memories are kept in the folder `home`."""
+    monkeypatch.setenv("VTC_HOME", str(place / "home"))
+    return footage / "clip.mp4"
+
+
+@pytest.fixture
+def say(vtc, monkeypatch) -> Callable[..., Result]:
+    """`vtc` with text on its standard input."""
+
+    def call(text: str | bytes, *arguments: object) -> Result:
+        data = text if isinstance(text, bytes) else text.encode()
+        monkeypatch.setattr(
+            sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", errors="surrogateescape")
+        )
+        return vtc(*arguments)
 
     return call
 

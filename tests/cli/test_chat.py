@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import select
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
+from tests.support.terminal import on_a_terminal, posix, read_until
 from vtc_cli.report.validation import problems
 
-posix = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals and signals of POSIX")
 FAST = ("-m", "mm-mem:tokens=4,captions=none,last=S1")
-
-
-@pytest.fixture
-def film(footage, place, monkeypatch):
-    monkeypatch.setenv("VTC_HOME", str(place / "home"))
-    return footage / "clip.mp4"
-
-
-@pytest.fixture
-def say(vtc, monkeypatch):
-    """`vtc` with text on its standard input."""
-
-    def call(text: str | bytes, *arguments: object):
-        data = text if isinstance(text, bytes) else text.encode()
-        monkeypatch.setattr(
-            sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", errors="surrogateescape")
-        )
-        return vtc(*arguments)
-
-    return call
 
 
 def test_a_line_in_a_line_out_and_one_watch(say, film, monkeypatch):
@@ -195,31 +171,10 @@ def test_an_interrupted_answer_leaves_no_trace(place, film):
         assert chat.last is after
 
 
-def read_until(main: int, *wanted: bytes, seconds: float = 120) -> None:
-    """Read what a terminal shows until all of `wanted` has come, in this order."""
-    shown, place, deadline = b"", 0, time.monotonic() + seconds
-    for part in wanted:
-        while (found := shown.find(part, place)) < 0 and time.monotonic() < deadline:
-            if select.select([main], [], [], 0.2)[0]:
-                try:
-                    shown += os.read(main, 65536)
-                except OSError:
-                    break
-        assert found >= 0, (part, shown.decode(errors="replace"))
-        place = found + len(part)
-
-
 @posix
 def test_on_a_terminal_ctrl_c_stops_an_answer_and_ctrl_d_the_chat(command, film):
-    import pty
-
-    main, other = pty.openpty()
-    variables = {**os.environ, "TERM": "xterm", "VTC_MAX_NEW_TOKENS": "4000"}
-    running = subprocess.Popen(
-        command(["chat", film, "--no-memory"]), stdin=other, stdout=other, stderr=other, env=variables
-    )
-    os.close(other)
-    try:
+    words = command(["chat", film, "--no-memory"])
+    with on_a_terminal(words, VTC_MAX_NEW_TOKENS="4000") as (running, main):
         read_until(main, b"> ")
         os.write(main, b"/nonsense\n")
         read_until(main, b"there are /at", b"> ")
@@ -232,8 +187,3 @@ def test_on_a_terminal_ctrl_c_stops_an_answer_and_ctrl_d_the_chat(command, film)
         read_until(main, b"anything else is a question", b"> ")  # before it, Ctrl-D would be lost
         os.write(main, b"\x04")
         assert running.wait(timeout=60) == 0
-    finally:
-        if running.poll() is None:
-            running.kill()
-            running.wait()
-        os.close(main)

@@ -14,8 +14,7 @@ from importlib.util import find_spec
 import pytest
 
 from tests.support.clips import write_clip
-
-posix = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals and signals of POSIX")
+from tests.support.terminal import posix
 
 
 def test_a_closed_pipe_ends_quietly(command, footage, place):

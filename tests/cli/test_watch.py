@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from itertools import pairwise
 
 import pytest
 
-from tests.cli.test_chat import posix, read_until
 from tests.support.clips import write_clip
+from tests.support.terminal import on_a_terminal, posix, read_until
 from vtc_cli.report.validation import problems
 
 FAST = ("-m", "mm-mem:tokens=4,captions=none,last=S0")
 MAX = ("--speed", "max")
-
-
-@pytest.fixture
-def film(footage, place, monkeypatch):
-    monkeypatch.setenv("VTC_HOME", str(place / "home"))
-    return footage / "clip.mp4"
-
-
-@pytest.fixture
-def say(vtc, monkeypatch):
-    def call(text: str, *arguments: object):
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8"))
-        return vtc(*arguments)
-
-    return call
 
 
 def test_a_standing_question_is_answered_with_its_time(say, film):
@@ -165,14 +148,8 @@ def test_a_killed_watch_leaves_a_whole_memory(command, vtc, place, film):
 
 @posix
 def test_typing_on_a_terminal_while_it_watches(command, film):
-    import pty
-
-    main, other = pty.openpty()
-    variables = {**os.environ, "TERM": "xterm"}
     words = command(["watch", film, "--speed", "4", "--max-new-tokens", "4"])
-    running = subprocess.Popen(words, stdin=other, stdout=other, stderr=other, env=variables)
-    os.close(other)
-    try:
+    with on_a_terminal(words) as (running, main):
         read_until(main, b"/help lists the commands")
         os.write(main, b"what?\n")
         read_until(main, b"00:00:0")
@@ -183,11 +160,6 @@ def test_typing_on_a_terminal_while_it_watches(command, film):
         read_until(main, b"first token")
         os.write(main, b"\x04")
         assert running.wait(timeout=60) == 0
-    finally:
-        if running.poll() is None:
-            running.kill()
-            running.wait()
-        os.close(main)
 
 
 def _until_clips(running: subprocess.Popen, home, clips: int) -> None:
