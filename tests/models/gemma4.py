@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from tests.models.reference import encode, frames_of
+from tests.models.slabs import slab_with
 from vtc_cli.engine.slab import Slab
 from vtc_cli.models.contract import Cursor, Span, Unit
 from vtc_cli.models.gemma4 import Gemma4
@@ -72,11 +73,4 @@ class Loaded:
         return DynamicCache(config=self.model.model.config.text_config)
 
     def slab(self, spans: list[Span]) -> Slab:
-        dims = self.model.info.decoder
-        slab = Slab(dims.layers, 300, recurrent=dims.recurrent, windows=dims.windows)
-        for number, span in enumerate(spans):
-            slab.expect(span.unit, span.patch, span.positions)
-            self.model.forward(span, slab)
-            if not number:
-                slab.pin(len(span))
-        return slab
+        return slab_with(self.model, spans, 300)

@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from tests.models.reference import encode, frames_of
+from tests.models.slabs import slab_with
 from vtc_cli import load_model
 from vtc_cli.engine.slab import Slab
 from vtc_cli.models.contract import Cursor, Span, Unit
@@ -70,11 +71,4 @@ class Loaded:
         return logits
 
     def slab(self, spans: list[Span]) -> Slab:
-        dims = self.model.info.decoder
-        slab = Slab(dims.layers, 400, recurrent=dims.recurrent)
-        for number, span in enumerate(spans):
-            slab.expect(span.unit, span.patch, span.positions)
-            self.model.forward(span, slab)
-            if not number:
-                slab.pin(len(span))
-        return slab
+        return slab_with(self.model, spans, 400)

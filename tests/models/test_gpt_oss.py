@@ -11,12 +11,12 @@ import torch
 from transformers import DynamicCache
 
 from tests.models.picture_families import QUESTION, Loaded, load, logits_in_chunks, spans_of
+from tests.models.slabs import slab_with
 from tests.support.checkpoints import random_pixels
 from tests.support.inside import projected_keys
 from tests.support.masking import all_but_kept_hidden, random_choice
 from tests.support.picture_checkpoints import random_internvl_gpt_oss
 from vtc_cli import Frame, Session, UsageError, load_model
-from vtc_cli.engine.slab import Slab
 from vtc_cli.engine.sliding import SlidingLayer
 from vtc_cli.models.catalog import facts_of
 from vtc_cli.models.contract import Span
@@ -29,24 +29,13 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     return load("internvl", random_internvl_gpt_oss(tmp_path_factory.mktemp("gpt") / "model", vision_depth=6))
 
 
-def slab_of(family: Loaded, spans: list[Span]) -> Slab:
-    dims = family.model.info.decoder
-    slab = Slab(dims.layers, 300, recurrent=dims.recurrent, windows=dims.windows)
-    for number, span in enumerate(spans):
-        slab.expect(span.unit, span.patch, span.positions)
-        family.model.forward(span, slab)
-        if not number:
-            slab.pin(len(span))
-    return slab
-
-
 def test_its_record_says_what_was_loaded(family: Loaded) -> None:
     info = family.model.info
     assert (info.family, info.attention) == ("internvl-gpt-oss", "eager")
     assert family.model.model.config.vision_config._attn_implementation == "sdpa"
     assert info.parameters == sum(value.numel() for value in family.reference.parameters())
     assert (info.decoder.cached, info.decoder.windows) == (2, {0: 12, 2: 12})
-    slab = slab_of(family, spans_of(family.model, family.watch(random_pixels(5, 50, 70))))
+    slab = slab_with(family.model, spans_of(family.model, family.watch(random_pixels(5, 50, 70))), 300)
     assert [isinstance(layer, SlidingLayer) for layer in slab.layers] == [True, False, True, False]
     assert slab.nbytes == slab.held * info.kv_bytes_per_token
     assert facts_of(family.folder).kv_bytes_per_token("float32") == info.kv_bytes_per_token
@@ -63,7 +52,7 @@ def test_no_method_run_equals_the_librarys_one_shot_forward(family: Loaded) -> N
     for size in (1, 2, 7):
         torch.testing.assert_close(logits_in_chunks(family, spans, size), expected, atol=1e-4, rtol=0)
     *before, question = spans
-    slab = slab_of(family, before)
+    slab = slab_with(family.model, before, 300)
     slab.expect(question.unit, question.patch, question.positions)
     torch.testing.assert_close(family.model.forward(question, slab), expected, atol=1e-4, rtol=0)
 
@@ -71,7 +60,7 @@ def test_no_method_run_equals_the_librarys_one_shot_forward(family: Loaded) -> N
 def test_evicted_entries_equal_masked_ones(family: Loaded) -> None:
     model = family.model
     *before, question = spans_of(model, family.watch(random_pixels(9, 50, 70, seed=3)))
-    slab = slab_of(family, before)
+    slab = slab_with(family.model, before, 300)
     held, pinned, rows = slab.held, slab.pinned, len(question)
     kept = random_choice(len(slab.blocks), 2, held - pinned, 16, seed=1)
     slab.compact(kept)
@@ -83,7 +72,7 @@ def test_evicted_entries_equal_masked_ones(family: Loaded) -> None:
     with all_but_kept_hidden(model._decoder.layers, {1: kept[0], 3: kept[1]}, pinned, held, rows):
         theirs = model.forward(question, whole)
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
-    untouched = slab_of(family, before)
+    untouched = slab_with(family.model, before, 300)
     untouched.expect(question.unit, question.patch, question.positions)
     assert (model.forward(question, untouched) - theirs).abs().max() > 1e-2
 

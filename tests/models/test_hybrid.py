@@ -7,6 +7,7 @@ import torch
 
 from tests.models.families import CELL, QUESTION, Loaded, load, spans_of
 from tests.models.greedy import greedy
+from tests.models.slabs import slab_with
 from tests.report.counting import counter
 from tests.support.checkpoints import random_pixels
 from tests.support.masking import all_but_kept_hidden, random_choice
@@ -19,31 +20,18 @@ from vtc_cli.models.contract import Cursor, Span
 from vtc_cli.report import flops
 from vtc_cli.report.flops import Forwards
 
+CAPACITY = 200
+
 
 @pytest.fixture(scope="module", params=["qwen3.5", "qwen3.5-moe"])
 def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     return load(request.param, tmp_path_factory.mktemp("checkpoint") / "model")
 
 
-def slab_of(family: Loaded, capacity: int = 200) -> Slab:
-    dims = family.model.info.decoder
-    return Slab(dims.layers, capacity, recurrent=dims.recurrent)
-
-
-def filled(family: Loaded, spans: list[Span]) -> Slab:
-    slab = slab_of(family)
-    for number, span in enumerate(spans):
-        slab.expect(span.unit, span.patch, span.positions)
-        family.model.forward(span, slab)
-        if number == 0:
-            slab.pin(len(span))
-    return slab
-
-
 def test_only_full_attention_layers_have_entries(family: Loaded) -> None:
     dims = family.model.info.decoder
     assert (dims.layers, dims.cached, dims.recurrent) == (4, 2, (0, 2))
-    slab = filled(family, spans_of(family.model, family.watch(random_pixels(6, 3 * CELL, 4 * CELL))))
+    slab = slab_with(family.model, spans_of(family.model, family.watch(random_pixels(6, 3 * CELL, 4 * CELL))), CAPACITY)
     assert [isinstance(layer, RecurrentLayer) for layer in slab.layers] == [True, False, True, False]
     assert slab.nbytes == slab.held * family.model.info.kv_bytes_per_token
     assert facts_of(family.folder).kv_bytes_per_token("float32") == family.model.info.kv_bytes_per_token
@@ -56,7 +44,7 @@ def test_evicted_entries_equal_masked_ones(family: Loaded) -> None:
     """Other entries in each head; the states have seen everything in both runs."""
     model = family.model
     *before, question = spans_of(model, family.watch(random_pixels(6, 3 * CELL, 4 * CELL, seed=3)))
-    slab = filled(family, before)
+    slab = slab_with(family.model, before, CAPACITY)
     held, pinned = slab.held, slab.pinned
     kept = random_choice(len(slab.blocks), 2, held - pinned, 20, seed=1)
     slab.compact(kept)
@@ -68,14 +56,14 @@ def test_evicted_entries_equal_masked_ones(family: Loaded) -> None:
     with all_but_kept_hidden(model._decoder.layers, {1: kept[0], 3: kept[1]}, pinned, held, rows):
         theirs = model.forward(question, whole)
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
-    untouched = model.forward(question, filled(family, before))
+    untouched = model.forward(question, slab_with(family.model, before, CAPACITY))
     assert (untouched - theirs).abs().max() > 1e-2
 
 
 def test_a_rollback_takes_the_states_back(family: Loaded) -> None:
     model = family.model
     *before, question = spans_of(model, family.watch(random_pixels(4, 2 * CELL, 3 * CELL, seed=5)))
-    slab = filled(family, before)
+    slab = slab_with(family.model, before, CAPACITY)
     mark, answers = slab.snapshot(), []
     for _ in range(3):
         # One row at a time, which shifts the convolution's columns in place.
@@ -85,7 +73,7 @@ def test_a_rollback_takes_the_states_back(family: Loaded) -> None:
         assert slab.snapshot() == mark
     assert answers[0][0] == answers[1][0] == answers[2][0]
     assert torch.equal(answers[0][1], answers[2][1])
-    expected = filled(family, before)
+    expected = slab_with(family.model, before, CAPACITY)
     assert expected.snapshot().states == mark.states
 
 
@@ -99,7 +87,7 @@ def test_a_forward_that_fails_half_way_leaves_no_trace(family: Loaded, monkeypat
     with pytest.raises(ZeroDivisionError):
         session.watch(frames[4:])
     assert session._context.slab.snapshot() == mark
-    fresh = slab_of(family)
+    fresh = slab_with(family.model, [], CAPACITY)
     empty = fresh.snapshot()
     with pytest.raises(ZeroDivisionError):
         model.forward(model.open(Cursor()), fresh)
