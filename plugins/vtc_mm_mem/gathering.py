@@ -72,7 +72,7 @@ class Gathering:
         chosen = [known[place][0] for place in evenly(len(known), GLANCE_FRAMES - len(now))]
         stored = self.pictures.stored(self.view.frames_by_id(chosen))
         frames = sorted([*stored, *now], key=lambda frame: frame.time)
-        return Evidence((), tuple(frames), ())
+        return Evidence((), tuple(frames), (), note="from key frames")
 
     def symbolic(self) -> Evidence:
         """S1: what is known in words about the events that a question is about, and two pictures of each."""

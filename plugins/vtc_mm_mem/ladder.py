@@ -104,7 +104,7 @@ class Ladder:
     def _step(self, stage: str, gather: Callable[[], Evidence]) -> Step | None:
         before = (self._spent.calls, self._spent.visual_tokens)
         glance = self._inquiry.glance if stage == "S0" else None
-        evidence = gather() if glance is None else Evidence((), (), (), note="from the cache of watching")
+        evidence = gather() if glance is None else Evidence((), (), (), note=self._inquiry.glanced)
         room = self._room(evidence.frames, 1.0 if stage == self._last else SHARE.get(stage, 1.0))
         if evidence.frames and not room:
             self._short = True

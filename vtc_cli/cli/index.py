@@ -30,6 +30,12 @@ def index(
         typer.Option("--null", "-0", rich_help_panel=BATCH, help="Paths in --files end with NUL (`find -print0`)."),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Make memories anew that are there already.")] = False,
+    snapshot: Annotated[
+        bool,
+        typer.Option(
+            "--snapshot", help="Keep what the model has in view at the end, too: glances need no pictures then."
+        ),
+    ] = False,
     manager: Annotated[
         str | None,
         typer.Option(metavar="WHAT", help="What decides about clips: rules, vlm, or a folder of `vtc train manager`."),
@@ -56,6 +62,7 @@ def index(
     subs: options.Subs = None,
     reader: options.Reader = None,
     method: options.Method = None,
+    budget: options.CacheBudget = None,
     chunk: options.Chunk = None,
     system: options.System = None,
     json: options.Json = False,
@@ -72,6 +79,7 @@ def index(
       vtc index talk.mp4 --subs talk.en.srt
       vtc index film.mp4 -m mm-mem:captions=none
       vtc index film.mp4 --settings tuned.toml
+      vtc index film.mp4 --snapshot --budget 512MB -m infinipot-v
       vtc index film.mp4 --dry-run
       vtc ask match.mp4 "when is the first goal?" --memory
 
@@ -93,6 +101,7 @@ def index(
         sources,
         settings(values) if manager is None else with_option(settings(values), "manager", manager),
         force=force,
+        snapshot=snapshot,
         dry_run=dry_run,
         json=json,
         quiet=values["quiet"].value,

@@ -23,6 +23,7 @@ def index_all(
     settings: Settings,
     *,
     force: bool,
+    snapshot: bool,
     dry_run: bool,
     json: bool,
     quiet: bool,
@@ -42,7 +43,7 @@ def index_all(
     # What chooses frames or the answer's form has no part in a memory, wherever it was configured.
     settings = replace(settings, start=0.0, end=None, max_frames=None, at=None)
     with library_noise(verbose), closing(screen):
-        runner = MemoryRunner(settings, screen, force=force)
+        runner = MemoryRunner(settings, screen, force=force, snapshot=snapshot)
         for source in sources:
             try:
                 facts = _one(runner, source) if not dry_run else _planned(runner, source)

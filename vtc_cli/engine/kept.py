@@ -17,7 +17,7 @@ from vtc_cli.engine.budget import Allowance
 from vtc_cli.engine.context import Context, Placed
 from vtc_cli.engine.slab import Slab
 from vtc_cli.errors import UsageError
-from vtc_cli.models.contract import Cursor, Span
+from vtc_cli.models.contract import Cursor, ModelInfo, Span
 
 VERSION = 1
 """Of what is kept. Another one is not read."""
@@ -42,15 +42,14 @@ class KeptCache:
         return str(self.tensors["keys.0"].dtype).removeprefix("torch.")
 
 
-def check_keepable(context: Context) -> None:
-    """Raise UsageError where a cache is not all that a question needs, or its layers differ."""
-    info = context.model.info
+def check_keepable(info: ModelInfo, layered: bool) -> None:
+    """Raise UsageError where a cache is not all that a question needs, or its layers differ. layered: by a policy."""
     if info.decoder.recurrent or info.decoder.windows:
         raise UsageError(
             f"the {info.family} family keeps more than a cache of keys and values, so no snapshot of it can be made",
             "leave --snapshot out",
         )
-    if context.layered:
+    if layered:
         raise UsageError(
             "with a layer policy no snapshot of the cache can be made", "leave out --snapshot or the policy"
         )
@@ -58,7 +57,7 @@ def check_keepable(context: Context) -> None:
 
 def keep(context: Context, cut: Sequence[Placed]) -> KeptCache:
     """Everything a question finds, `cut` (see `Session`) included. The context stays as it is."""
-    check_keepable(context)
+    check_keepable(context.model.info, context.layered)
     slab, cursor = context.slab, context.cursor
     tensors: dict[str, Tensor] = {}
     with context.passing():

@@ -21,7 +21,7 @@ from vtc_cli.memory.store import MemoryStore
 from vtc_cli.video.frame import ClipInfo, Frame
 
 if TYPE_CHECKING:
-    from vtc_cli.memory.contract import Look
+    from vtc_cli.memory.narrator import SessionLook
     from vtc_cli.models.contract import Unit
 
 RECENT = 64
@@ -76,7 +76,7 @@ class LiveMemory:
         last = self.store.one("SELECT MAX(t1) FROM coverage")
         return float(last[0]) if last and last[0] is not None else 0.0
 
-    def reply(self, question: Question, at: float, glance: Look, took: float | None) -> dict[str, Any]:
+    def reply(self, question: Question, at: float, glance: SessionLook, took: float | None) -> dict[str, Any]:
         """The record of one answer as of `at`. glance: the session that watches. took: seconds of watching, for the
         first record. Raises VtcError."""
         return self._runner.reply(

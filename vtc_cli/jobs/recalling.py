@@ -16,8 +16,9 @@ from vtc_cli.jobs.remembering import Remembered, Rememberer
 from vtc_cli.jobs.run import Runner
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.jobs.setup import methods_of, split_memory, turn_room
+from vtc_cli.jobs.snapshots import bounded, check_snapshot, keep_snapshot, stored_look
 from vtc_cli.jobs.watched import Watched, method_facts
-from vtc_cli.memory.contract import Inquiry, Look, Recall
+from vtc_cli.memory.contract import Inquiry, Recall
 from vtc_cli.memory.lock import check_writable
 from vtc_cli.memory.place import path_of
 from vtc_cli.memory.store import MemoryStore
@@ -27,6 +28,7 @@ from vtc_cli.video.frame import Clip, ClipInfo, Frame
 from vtc_cli.video.sampling import plan_sampling
 
 if TYPE_CHECKING:
+    from vtc_cli.engine.session import Session
     from vtc_cli.memory.narrator import ModelNarrator, SessionLook
     from vtc_cli.models.contract import Unit, VideoLM
 
@@ -36,7 +38,8 @@ Record = dict[str, Any]
 class MemoryRunner:
     """Answers about one video after another from their memories; see `jobs.batch.Answerer`.
 
-    evidence: folder for the frames that answers rest on. force: make memories anew.
+    evidence: folder for the frames that answers rest on. force: make memories anew. snapshot: `remember` keeps what is
+    in view at the end of a video, too.
     Raises UsageError at once for methods or settings that do not go with a memory.
     """
 
@@ -48,6 +51,7 @@ class MemoryRunner:
         *,
         evidence: Path | None = None,
         force: bool = False,
+        snapshot: bool = False,
     ):
         if settings.start or settings.end is not None or settings.max_frames is not None:
             raise UsageError(
@@ -56,12 +60,14 @@ class MemoryRunner:
             )
         chosen, beside = split_memory(settings)
         methods_of(beside, question_known=False)
+        if snapshot:
+            beside = bounded(beside)
         self.events = events or Events()
         self._runner = Runner(beside, self.events, model)
         self.settings = replace(settings, model=self._runner.settings.model)
         self.rememberer = Rememberer(chosen, self._runner.settings, self.events)
         self._fingerprint = fingerprint(self.settings.as_dict())
-        self._evidence, self._force = evidence, force
+        self._evidence, self._force, self._snapshot = evidence, force, snapshot
         self._saved = 0
         self._load_seconds: float | None = None
 
@@ -99,7 +105,27 @@ class MemoryRunner:
         """The memory of a video: the one that is there, or made now without a question in mind. Raises VtcError."""
         check_writable(path_of(clip.info).parent)
         model = self.prepare()
-        return self.rememberer.remember(clip, model, self.narrator(model), force=self._force)
+        if self._snapshot:
+            check_snapshot(model, self.watcher.methods)
+        watched: list[Watched] = []
+        watch = self._watching(clip, (), watched)
+        found = self.rememberer.remember(
+            clip, model, self.narrator(model), force=self._force, watch=watch if self._snapshot else None
+        )
+        if not self._snapshot:
+            return found
+
+        def session() -> Session:
+            if not watched:  # the memory was there, or was gone on with: what is in view is that of a whole run
+                watch(lambda frames, units: None)
+            return watched[0].session
+
+        try:
+            keep_snapshot(found.store, model, self.watcher.settings, session)
+        except BaseException:
+            found.store.close()
+            raise
+        return found
 
     def answer(self, clip: Clip, questions: Sequence[Question]) -> Iterator[Record]:
         """See `Answerer.answer`. Where there is no memory yet, watching makes it, and the cache of watching answers
@@ -123,12 +149,17 @@ class MemoryRunner:
         began = time.perf_counter()
         watched: list[Watched] = []
         found = None if self._force else self.rememberer.find(clip, model)
-        if found is None:
+        stored: SessionLook | None = None
+        if found is not None and self.settings.at is None:
+            turn = turn_room(2 * max(map(self._words, questions), default=0), self.settings)
+            stored, why_not = stored_look(found.store, model, self.watcher.settings, turn)
+            found = replace(found, notes=(*found.notes, *([why_not] if why_not else [])))
+        elif found is None:
             watch = self._watching(clip, questions, watched)
             found = self.rememberer.remember(clip, model, self.narrator(model), force=self._force, watch=watch)
         took = time.perf_counter() - began if found.built else None
         self._force = False
-        return found, SessionLook(watched[0].session) if watched else None, took
+        return found, SessionLook(watched[0].session) if watched else stored, took
 
     @property
     def watcher(self) -> Runner:
@@ -172,7 +203,7 @@ class MemoryRunner:
         *,
         clip: Clip | None = None,
         at: float | None = None,
-        glance: Look | None = None,
+        glance: SessionLook | None = None,
         took: float | None = None,
         info: ClipInfo | None = None,
         sampled: Callable[[float, float], Sequence[Frame]] | None = None,
@@ -197,6 +228,7 @@ class MemoryRunner:
             settings.temperature,
             settings.seed,
             glance,
+            *((glance.origin,) if glance is not None else ()),
         )
         using = Recall(store, narrator, sampled=sampled)
         if looking is not None:

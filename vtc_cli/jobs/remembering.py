@@ -18,6 +18,7 @@ from vtc_cli.memory.contract import MemoryBuilder, Moment, Narrator
 from vtc_cli.memory.lock import writing
 from vtc_cli.memory.place import path_of
 from vtc_cli.memory.preparing import prepare
+from vtc_cli.memory.snapshot import drop_snapshots
 from vtc_cli.memory.store import MemoryStore, differences
 from vtc_cli.memory.subtitles import Subtitle, digest, find_subtitles
 from vtc_cli.methods.registry import Chosen
@@ -100,6 +101,7 @@ class Rememberer:
             if path.is_file() and (not force or waited):
                 store = MemoryStore.open(path, write=True)
             else:
+                drop_snapshots(path.parent)
                 facts = {"source": source, "created": datetime.now(UTC).isoformat(timespec="seconds")}
                 store = MemoryStore.create(path, wanted, {**facts, "method": self.chosen.name})
             try:

@@ -129,7 +129,7 @@ class Inquiry:
 
     choices: label -> text, None for a free answer. at: answer as of this moment, None for the whole video.
     limit: tokens of a written answer. glance: answers from what the model still has in its cache from watching, where
-    it has just watched: question, choices -> posterior-ready reading.
+    it has just watched, or a snapshot was kept. glanced: which of the two, for the trace.
     """
 
     question: str
@@ -139,6 +139,7 @@ class Inquiry:
     temperature: float = 0.0
     seed: int = 0
     glance: Look | None = None
+    glanced: str = "from the cache of watching"
 
 
 @dataclass(frozen=True)

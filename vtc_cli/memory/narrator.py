@@ -122,10 +122,14 @@ def prompt_ids(model: VideoLM, text: str, choices: Mapping[str, str] | None = No
 
 
 class SessionLook:
-    """See `Look`: a session that has watched. It may also be one that watched the whole video in bounded memory."""
+    """See `Look`: a session that has watched. It may also be one that watched the whole video in bounded memory.
 
-    def __init__(self, session: Session):
+    origin: where what it sees comes from, for the trace of a search.
+    """
+
+    def __init__(self, session: Session, origin: str = "from the cache of watching"):
         self._session = session
+        self.origin = origin
         self.visual_tokens = session.meter.counts["visual_kept"]
 
     def write(self, prompt: str, *, limit: int, temperature: float = 0.0, seed: int = 0) -> Written:

@@ -155,6 +155,18 @@ class SubtitleRow:
 
 
 @dataclass(frozen=True)
+class SnapshotRow:
+    """See `snapshot`. t: seconds. path: in the memory's folder. tokens: entries of a layer. sha: digest of the file."""
+
+    t: float
+    path: str
+    tokens: int
+    dtype: str
+    model_key: str
+    sha: str
+
+
+@dataclass(frozen=True)
 class Passage:
     """Text that can be searched. kind: `event`, `step`, `mention`, `subtitle`; ref: id in that table (`step`: the
     event's). seen: see `tables`. emb: as the embedder makes it, not normalised."""
@@ -181,5 +193,6 @@ TABLE_OF: dict[type, str] = {
     RelationRow: "relation",
     RevisitRow: "revisit",
     SubtitleRow: "subtitle",
+    SnapshotRow: "kv_snapshot",
     Passage: "passage",
 }

@@ -23,6 +23,7 @@ from vtc_cli.memory.rows import (
     RevisitRow,
     SubtitleRow,
 )
+from vtc_cli.memory.snapshot import snapshot_bytes, snapshot_of
 from vtc_cli.memory.store import MemoryStore
 from vtc_cli.video.timecode import format_time
 
@@ -42,6 +43,7 @@ COUNTED = ("clip", "frame", "event", "concept", "mention", "relation", "subtitle
 def facts_of(store: MemoryStore) -> dict[str, Any]:
     """What is in a memory, in numbers."""
     last = store.one("SELECT MAX(t1) FROM coverage")
+    snapshot = snapshot_of(store)
     counts = {name: int((store.one(f"SELECT COUNT(*) FROM {name}") or (0,))[0]) for name in COUNTED}
     return {
         "path": str(store.path),
@@ -50,6 +52,8 @@ def facts_of(store: MemoryStore) -> dict[str, Any]:
         "damaged": store.get("damage") is not None,
         "duration": last[0] if last else None,
         "bytes": store.path.stat().st_size,
+        "snapshot_tokens": snapshot.tokens if snapshot is not None else None,
+        "snapshot_bytes": snapshot_bytes(store),
         **{f"{name}s": count for name, count in counts.items()},
         "settings": store.get("settings", {}),
     }
