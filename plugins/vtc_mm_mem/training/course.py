@@ -212,13 +212,8 @@ def worth(
 
 
 def _shares(policy: TextPolicy, prompts: Sequence[Sequence[int]]) -> list[list[float]]:
-    was = policy.network.training
-    policy.network.eval()
-    try:
-        with torch.no_grad():
-            return [policy.log_probs([prompt])[0].exp().tolist() for prompt in prompts]
-    finally:
-        policy.network.train(was)
+    with policy.not_learning():
+        return [policy.log_probs([prompt])[0].exp().tolist() for prompt in prompts]
 
 
 def _save(tuned: Any, output: Path) -> None:

@@ -90,13 +90,8 @@ def train_grpo(
         """One action for each prompt, which come repeated for their group: drawn from the three tokens alone."""
         chosen = [prompts[int(row)] for row in rows]
         distinct = list(dict.fromkeys(map(int, rows)))
-        was = policy.network.training
-        policy.network.eval()
-        try:
-            with torch.no_grad():
-                logs = policy.log_probs([prompts[row] for row in distinct]).cpu()
-        finally:
-            policy.network.train(was)
+        with policy.not_learning():
+            logs = policy.log_probs([prompts[row] for row in distinct]).cpu()
         table = dict(zip(distinct, logs, strict=True))
         drawn = [int(torch.multinomial(table[int(row)].exp(), 1, generator=generator)) for row in rows]
         return {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -49,6 +50,17 @@ class TextPolicy:
         head = self.network.get_output_embeddings()
         logits = head(rows)[:, self.actions].float()
         return torch.log_softmax(logits, -1)
+
+    @contextmanager
+    def not_learning(self) -> Iterator[None]:
+        """While it lasts the network drops nothing out and no gradients are kept; its mode is then what it was."""
+        was = self.network.training
+        self.network.eval()
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            self.network.train(was)
 
     def projections(self) -> list[str]:
         """Names, in the network, of the decoder's attention projections: where an adapter goes. Nothing in the tower.
