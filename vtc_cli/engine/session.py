@@ -14,6 +14,7 @@ from vtc_cli.engine.budget import Allowance, one_budget
 from vtc_cli.engine.cache_needs import check_cache_policy
 from vtc_cli.engine.context import Context, Placed
 from vtc_cli.engine.held import Held, HeldByLayer, held_by_layer, held_places, held_units
+from vtc_cli.engine.intake import Intake
 from vtc_cli.engine.kept import KeptCache, keep, put_back
 from vtc_cli.engine.layering import Layering
 from vtc_cli.engine.meter import Meter
@@ -24,7 +25,7 @@ from vtc_cli.engine.turn import Turn
 from vtc_cli.engine.vision import Vision
 from vtc_cli.errors import UsageError
 from vtc_cli.methods.registry import resolve
-from vtc_cli.methods.stages import CachePolicy, Kept, LayerPolicy, TokenPruner
+from vtc_cli.methods.stages import CachePolicy, LayerPolicy, TokenPruner
 from vtc_cli.models.contract import Cursor, Geometry, Span, Unit, VideoLM
 from vtc_cli.video.frame import Frame
 
@@ -105,6 +106,7 @@ class Session:
             turn=max_turn,
             system=system,
         )
+        self._intake = Intake(model, self._context, self._pruning, self.meter)
         if policy is not None:
             policy.reset()
         self.on_unit: Callable[[Pruned], None] | None = None
@@ -263,10 +265,9 @@ class Session:
         if not self.units and not self._tail:
             raise UsageError("nothing has been watched yet", "call watch() with frames first")
         turn.check(self._context, self._turn)
-        spans = [span for _, span in self._complete()]
+        cut = self._complete()
         with self._context.passing():
-            start = spans[-1].cursor if spans else self._context.cursor
-            spans.append(self.model.question(start, turn.question, turn.choices or None))
+            spans = turn.spans(self._context, cut)
             with self.meter.time("first_token"):
                 logits = self._context.forward(Span.join(spans), "question")
             yield logits, spans[-1].cursor
@@ -289,31 +290,7 @@ class Session:
             units = self._vision.encode(prepared, self.units)
         if self._observe is not None:
             self._observe(frames, units)
-        waiting: list[Placed] = []
-        cursor, context = self._context.cursor, self._context
-        for unit in units:
-            kept = None
-            if self._pruning.pruner is not None:
-                self.meter.products += self._pruning.products(unit)
-                with self.meter.time("method"):
-                    kept = self._pruning.keep(unit)
-            if self.on_unit is not None:
-                self.on_unit(self._pruning.pruned(unit, kept))
-            span = self._place(cursor, unit, kept)
-            context.start(len(span))
-            if context.outgrows(span):
-                context.append(waiting)
-                waiting = []
-                context.renumber()
-            if not context.room(sum(len(placed) for _, placed in waiting) + len(span), len(waiting) + 1):
-                # What waits may take less than its rows: only when it is in does each layer say what it holds.
-                context.append(waiting)
-                waiting = []
-                if not context.room(len(span)):
-                    context.make_room(len(span))
-            waiting.append((unit, span))
-            cursor = span.cursor
-        context.append(waiting)
+        self._intake.append(units, self.on_unit)
 
     def _complete(self) -> list[Placed]:
         """The cut unit at the end of what was watched, completed and placed; computed once, never remembered."""
@@ -321,15 +298,5 @@ class Session:
             self._cut = []
             if self._tail:
                 unit = self._vision.encode(self._vision.prepare(self._tail), self.units)[0]
-                kept = self._pruning.peek(unit)
-                if self.on_unit is not None:
-                    self.on_unit(self._pruning.pruned(unit, kept))
-                span = self._place(self._context.cursor, unit, kept)
-                self._context.start(len(span))
-                self._cut = [(unit, span)]
+                self._cut = [self._intake.passing(unit, self.on_unit)]
         return self._cut
-
-    def _place(self, cursor: Cursor, unit: Unit, kept: Kept | None) -> Span:
-        if kept is None:
-            return self.model.place(cursor, unit)
-        return self.model.place(cursor, unit, kept.indices, kept.tokens)

@@ -48,14 +48,18 @@ class Turn:
                 "shorten the question, lower --max-new-tokens, or give the session a larger max_turn",
             )
 
+    def spans(self, context: Context, cut: Sequence[Placed]) -> list[Span]:
+        """The rows of the cut unit, if any, and of the question, after what `context` holds."""
+        spans = [span for _, span in cut]
+        start = spans[-1].cursor if spans else context.cursor
+        return [*spans, context.model.question(start, self.question, self.choices or None)]
+
     def take(self, context: Context, cut: Sequence[Placed], began: float) -> Answer:
         """Append the cut unit, if any, and the question; answer; leave the cache as it was, whatever happens."""
         slab, meter = context.slab, context.meter
         with context.passing() as mark:
             with meter.time("first_token"):
-                spans = [span for _, span in cut]
-                start = spans[-1].cursor if spans else context.cursor
-                spans.append(context.model.question(start, self.question, self.choices or None))
+                spans = self.spans(context, cut)
                 watcher = attending(slab, context.model.info.attention) if self.evidence else nullcontext()
                 with watcher as attended:
                     logits = context.forward(Span.join(spans), "question")
