@@ -23,16 +23,15 @@ from vtc_cli.memory import (
     Passage,
     ProtoRow,
     RelationRow,
-    RevisitRow,
     SubtitleRow,
     Task,
-    cosine,
     decode_jpeg,
     unit,
 )
 from vtc_mm_mem.concepts import Concepts
 from vtc_mm_mem.description import Description, Entity, read_description
 from vtc_mm_mem.prototypes import evenly, medoids
+from vtc_mm_mem.revisits import add_revisit
 from vtc_mm_mem.wording import DESCRIBE, clock, filled
 
 PROTOTYPES = 4
@@ -130,7 +129,7 @@ class Closer:
             vectors = [frame.emb for frame in frames if frame.emb is not None]
             for rank, (place, weight) in enumerate(medoids(vectors, PROTOTYPES)):
                 store.add(ProtoRow(event.id, rank, frames[place].id, weight))
-            self._revisit(event)
+            add_revisit(store, event, self._how.again)
             status = "undescribed" if told is None else "described" if told.valid else "no_schema"
             centre = unit(np.mean(vectors, axis=0)) if vectors else None
             store.run(
@@ -169,27 +168,6 @@ class Closer:
     def _passage(self, kind: str, ref: int, t0: float, t1: float, seen: float | None, body: str) -> None:
         number = self._store.next_id(Passage)
         self._store.add(Passage(number, kind, ref, t0, t1, seen, body, self._narrator.embed(body)))
-
-    def _revisit(self, event: EventRow) -> None:
-        """Link the event to the earlier one it resembles most, where it does: films go back and forth (A-B-A)."""
-        if event.low_info:
-            return
-        mine = self._prototypes("= ?", event.id)
-        best: tuple[float, int] | None = None
-        for earlier, vector in self._prototypes("< ?", event.id):
-            score = max((cosine(vector, own) for _, own in mine), default=0.0)
-            if score >= self._how.again and (best is None or score > best[0] + 1e-6):
-                best = (score, earlier)
-        if best is not None:
-            self._store.add(RevisitRow(event.id, best[1], round(best[0], 4)))
-
-    def _prototypes(self, which: str, event: int) -> list[tuple[int, np.ndarray]]:
-        rows = self._store.all(
-            "SELECT p.event_id, f.emb FROM event_proto p JOIN frame f ON f.id = p.frame_id JOIN event e "
-            f"ON e.id = p.event_id WHERE p.event_id {which} AND e.low_info = 0 ORDER BY p.event_id, p.rank",
-            (event,),
-        )
-        return [(number, np.frombuffer(blob, "<f2").astype(np.float32)) for number, blob in rows if blob is not None]
 
 
 def pictures(frames: list[FrameRow]) -> list[Frame]:

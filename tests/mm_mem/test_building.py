@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from vtc_mm_mem import revisits
 from vtc_mm_mem.builder import Builder
 from vtc_mm_mem.events import Closing
 from vtc_mm_mem.gate import Cutter
@@ -126,6 +127,34 @@ def test_the_end_of_a_fade_is_among_the_prototypes(tmp_path: Path) -> None:
 def test_what_comes_again_is_linked(tmp_path: Path) -> None:
     with built(tmp_path / "i", scenes((A, 20), (B, 20), (A, 20), (C, 20)), closing=QUIET) as store:
         assert [(row.event_id, row.earlier_id) for row in store.rows(RevisitRow, order="event_id")] == [(3, 1)]
+
+
+def test_the_earliest_of_those_alike_is_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revisits, "BLOCK", 2)  # whichever block of events it is in
+    film = scenes((A, 20), (B, 20), (A, 20), (B, 20), (C, 20), (A, 20))
+    with built(tmp_path / "i", film, closing=QUIET) as store:
+        found = [(row.event_id, row.earlier_id, row.cos) for row in store.rows(RevisitRow, order="event_id")]
+        assert found == [(3, 1, 1.0), (4, 2, 1.0), (6, 1, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("film", "clips", "events", "actions"),
+    [
+        (lambda: scenes((A, 3600)), 360, 1, {"N": 1, "redundant": 359}),
+        (lambda: noisy(scenes(*[(texture(place), 15) for place in range(80)]), 3), 160, 80, {"N": 80, "redundant": 80}),
+        (lambda: (texture(100 + place) for place in range(900)), 450, 150, {"N": 150, "M": 300}),
+    ],
+    ids=["still", "scenes", "cuts"],
+)
+def test_long_films(tmp_path: Path, film, clips, events, actions) -> None:
+    """Cuts in every frame attain the bounds: a clip every two seconds, an event every six, and no frame is lost."""
+    with built(tmp_path / "i", film(), closing=QUIET) as store:
+        assert len(store.rows(ClipRow)) == clips
+        assert len(store.rows(EventRow)) == events
+        assert summed(store) == actions
+        if clips == 450:
+            assert store.one("SELECT COUNT(*) FROM frame") == (900,)
+        check_partition(store, {360: 3600.0, 160: 1200.0, 450: 900.0}[clips])
 
 
 def test_one_odd_frame_is_not_lost_among_its_neighbours(tmp_path: Path) -> None:
