@@ -35,7 +35,14 @@ def test_awkward_films(vtc, place, home, kind) -> None:
     assert vtc("ask", film, "what?", "--memory", "-c", "A=x", "-c", "B=y").code == 0
 
 
-@pytest.mark.parametrize("words", [("index", "film.mp4"), ("ask", "film.mp4", "what?", "-c", "A=x", "-c", "B=y")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("index", "film.mp4"),
+        ("index", "film.mp4", "--snapshot"),
+        ("ask", "film.mp4", "what?", "-c", "A=x", "-c", "B=y"),
+    ],
+)
 def test_a_frame_is_decoded_and_encoded_once(vtc, clip, monkeypatch, words) -> None:
     from vtc_cli.models.qwen import Qwen
     from vtc_cli.video.auto_reader import AutoClip
