@@ -18,6 +18,7 @@ from vtc_cli.memory import (
     Recall,
     SubtitleRow,
     When,
+    anchored,
     search,
     when,
 )
@@ -54,6 +55,9 @@ class Gathering:
         self.events = {event.id: event for event in self.view.events()}
         self.clips = self.view.clips()
         self.when: When = when(inquiry.question, self.view.duration)
+        if not self.when.bounded:
+            named = anchored(using.store, inquiry.question, order=self.when.order, at=self.view.at)
+            self.when = named or self.when
         self._mentions = {mention.id: mention for mention in self.view.mentions()}
         self._store = using.store
         self._embed = using.narrator.embed if using.store.get("embedder") == using.narrator.embedder else None

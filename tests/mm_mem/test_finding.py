@@ -89,6 +89,27 @@ def test_a_time_in_the_question_says_where_to_look(tmp_path: Path) -> None:
         assert found.label == "A"
 
 
+@pytest.mark.parametrize(
+    ("question", "start", "end"),
+    [
+        ("which sign is shown after sign7?", 84.0, None),
+        ("what is on the wall before sign7?", None, 96.0),
+        ("what is last seen after sign3?", 240.0, None),  # it is shown twice
+        ("which sign is shown after sign99?", None, None),
+        ("which was shown before sign7, sign3 or sign9?", None, None),
+        ("is sign3 shown after sign7?", None, None),
+    ],
+)
+def test_what_was_shown_is_a_time_too(store, film, seer, question: str, start: float | None, end: float | None) -> None:
+    found = ask(store, film, seer, question, {"A": "sign98", "B": "sign99"}, gate=0.0)
+    shown = [time for step in found.trace for time in step.frames]
+    assert start is None or min(shown) >= start
+    assert end is None or max(shown) < end
+    if start is None and end is None:
+        assert min(shown) < 84.0
+        assert max(shown) > 96.0
+
+
 def test_what_was_never_shown_is_not_shown(store, film, seer) -> None:
     found = ask(store, film, seer, "where is sign99?")
     assert found.answer == "not shown in the video"
@@ -163,6 +184,7 @@ def test_what_comes_after_a_moment_changes_no_byte(tmp_path: Path, spoken, pictu
             ("where is sign3?", {"A": "sign3", "B": "sign9"}),
             ("when is sign9 shown last?", None),
             ("what is at the end?", None),
+            ("what is shown after sign3?", None),
             ("what do they speak of?", {"A": "sign1", "B": "sign4"}),
         ):
             whole, short = Recorded(seer), Recorded(seer)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from vtc_cli.lazy import lazy
 
 if TYPE_CHECKING:
+    from vtc_cli.memory.anchoring import anchored as anchored
     from vtc_cli.memory.contract import Inquiry as Inquiry
     from vtc_cli.memory.contract import Interval as Interval
     from vtc_cli.memory.contract import Look as Look
@@ -81,6 +82,7 @@ _HOMES = {
     **dict.fromkeys(("Lesson", "Log", "Marks", "TrainingRequest", "held_out", "mark"), "lessons"),
     **dict.fromkeys(("at_one_size", "model_key", "prompt_ids"), "narrator"),
     "Hit": "searching",
+    "anchored": "anchoring",
     "MemoryStore": "store",
     "MemoryView": "view",
     "When": "timewords",
@@ -128,6 +130,7 @@ __all__ = [
     "Weighed",
     "When",
     "Written",
+    "anchored",
     "at_one_size",
     "cosine",
     "decode_jpeg",
