@@ -10,7 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from vtc_cli.errors import VtcError
+
+if TYPE_CHECKING:
+    from vtc_cli.jobs.settings import Settings
 
 State = Literal["ok", "missing", "warning", "broken"]
 
@@ -32,8 +37,8 @@ class Check:
     fix: str | None = None
 
 
-def examine() -> list[Check]:
-    """Every check. One that fails in an unforeseen way is reported as broken, never raised."""
+def examine(searching: Settings | None = None) -> list[Check]:
+    """Every check; with `searching`, also how well memories made with its model are found again. One that fails in an unforeseen way is reported as broken, never raised."""
     parts: tuple[tuple[str, Callable[[], Iterator[Check]]], ...] = (
         ("versions", _versions),
         ("devices", _devices),
@@ -45,6 +50,8 @@ def examine() -> list[Check]:
         ("folders", _folders),
         ("settings", _settings),
     )
+    if searching is not None:
+        parts = (*parts, ("retrieval", lambda: _retrieval(searching)))
     found = []
     for topic, part in parts:
         try:
@@ -219,6 +226,27 @@ def _memory() -> Iterator[Check]:
 
     for item in findings():
         yield Check("memory", item.name, item.state, item.found, item.fix)
+
+
+def _retrieval(settings: Settings) -> Iterator[Check]:
+    from vtc_cli.jobs.setup import load_for, resolve_model
+    from vtc_cli.memory.narrator import ModelNarrator
+    from vtc_cli.memory.self_test import try_search
+
+    try:
+        settings, reason = resolve_model(settings)
+        narrator = ModelNarrator(load_for(settings, reason))
+    except VtcError as error:
+        yield Check("retrieval", "model", "broken", error.message, error.hint)
+        return
+    yield Check("retrieval", "model", "ok", narrator.embedder)
+    for name, found in zip(("in its words", "in other words"), try_search(narrator.embed), strict=True):
+        told = (
+            f"of {found.asked} sentences, first by words {found.words}, by meaning {found.meaning}, both {found.both}"
+        )
+        worse = found.both < found.words
+        fix = "ask in the words of the video; meaning leads this model astray" if worse else None
+        yield Check("retrieval", name, "warning" if worse else "ok", told, fix)
 
 
 def _folders() -> Iterator[Check]:
