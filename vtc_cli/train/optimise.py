@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 EMBEDDING = 2.5
+GAIN = 4.0
 FALL, LAST = 0.33, 0.04  # share of the steps over which the rate falls, and to which share of the peak
 
 
@@ -16,19 +17,32 @@ class Optimiser:
     """Two optimisers under one learning-rate curve: a warm-up, a level stretch, and a fall over the last third.
 
     Level, because a run may then be made longer while it goes on. named: the parameters to train. peak: learning rate
-    of both (Muon's is matched to AdamW's update size); token embeddings, seldom touched, learn EMBEDDING times as fast.
+    of both (Muon's is matched to AdamW's update size); token embeddings, seldom touched, learn EMBEDDING times as fast,
+    and the gains of queries and keys GAIN times: how sharp a look can be is their product, thousands of tokens need
+    sharp ones, and at the common rate they rise for a whole run without getting there.
     """
 
     def __init__(self, named: Iterable[tuple[str, nn.Parameter]], peak: float, steps: int):
         matrices: list[nn.Parameter] = []
         rest: list[nn.Parameter] = []
         embeddings: list[nn.Parameter] = []
+        gains: list[nn.Parameter] = []
         for name, parameter in named:
             # The mergers' wide matrices would cost more to orthogonalise than the rest of a step.
-            inner = parameter.ndim == 2 and ("blocks." in name or "layers." in name)
-            (matrices if inner else embeddings if "embed_tokens" in name else rest).append(parameter)
-        self.parameters = matrices + rest + embeddings
-        groups = [{"params": rest, "scale": 1.0}, {"params": embeddings, "scale": EMBEDDING}]
+            if parameter.ndim == 2 and ("blocks." in name or "layers." in name):
+                matrices.append(parameter)
+            elif "embed_tokens" in name:
+                embeddings.append(parameter)
+            elif name.endswith(("q_norm.weight", "k_norm.weight")):
+                gains.append(parameter)
+            else:
+                rest.append(parameter)
+        self.parameters = matrices + rest + embeddings + gains
+        groups = [
+            {"params": rest, "scale": 1.0},
+            {"params": embeddings, "scale": EMBEDDING},
+            {"params": gains, "scale": GAIN},
+        ]
         self.parts: list[torch.optim.Optimizer] = [
             torch.optim.Muon(matrices, lr=peak, weight_decay=0.02, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(
