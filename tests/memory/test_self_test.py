@@ -42,7 +42,7 @@ def test_the_doctor_tries_a_model(vtc) -> None:  # noqa: F811
     found = json.loads(vtc("doctor", "--retrieval", "--json").out)["checks"]
     tried = {check["name"]: check for check in found if check["topic"] == "retrieval"}
     assert "mean of word embeddings" in tried["model"]["found"]
-    assert "of 16 sentences, first by words" in tried["in its words"]["found"]
+    assert "first of 16 sentences: by words" in tried["in its words"]["found"]
     assert tried["in other words"]["state"] in ("ok", "warning")
     assert vtc("doctor", "--model", "tiny").code == 2
     missing = json.loads(vtc("doctor", "--retrieval", "--model", "./none", "--json").out)["checks"][-1]

@@ -38,7 +38,10 @@ class Check:
 
 
 def examine(searching: Settings | None = None) -> list[Check]:
-    """Every check; with `searching`, also how well memories made with its model are found again. One that fails in an unforeseen way is reported as broken, never raised."""
+    """Every check; with `searching`, also how well memories made with its model are found again.
+
+    One that fails in an unforeseen way is reported as broken, never raised.
+    """
     parts: tuple[tuple[str, Callable[[], Iterator[Check]]], ...] = (
         ("versions", _versions),
         ("devices", _devices),
@@ -241,12 +244,10 @@ def _retrieval(settings: Settings) -> Iterator[Check]:
         return
     yield Check("retrieval", "model", "ok", narrator.embedder)
     for name, found in zip(("in its words", "in other words"), try_search(narrator.embed), strict=True):
-        told = (
-            f"of {found.asked} sentences, first by words {found.words}, by meaning {found.meaning}, both {found.both}"
-        )
+        first = f"by words {found.words}, by meaning {found.meaning}, by both {found.both}"
         worse = found.both < found.words
         fix = "ask in the words of the video; meaning leads this model astray" if worse else None
-        yield Check("retrieval", name, "warning" if worse else "ok", told, fix)
+        yield Check("retrieval", name, "warning" if worse else "ok", f"first of {found.asked} sentences: {first}", fix)
 
 
 def _folders() -> Iterator[Check]:

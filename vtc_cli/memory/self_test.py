@@ -21,7 +21,7 @@ SENTENCES = (
     (
         "a train arrives at the station",
         "when does the train arrive?",
-        "at which moment is the railway platform reached?",
+        "how long until the railway platform?",
     ),
     ("a chef cuts onions with a knife", "what does the chef cut?", "how are vegetables being sliced by the cook?"),
     ("heavy rain falls on the street", "where does rain fall?", "is there bad weather outside?"),
