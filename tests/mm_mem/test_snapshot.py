@@ -55,6 +55,21 @@ def test_a_glance_looks_into_it(vtc, clip, folder: Path) -> None:
     assert glanced(ask(vtc, clip))["note"] == "from key frames"
 
 
+@pytest.mark.parametrize("by", ["video", "file"])
+def test_a_chat_looks_into_it(vtc, clip, folder: Path, monkeypatch, by: str) -> None:
+    import io
+    import sys
+
+    lines = io.TextIOWrapper(io.BytesIO(b"which colour is it?\n/at 0:01\nwhich colour is it?\n"))
+    monkeypatch.setattr(sys, "stdin", lines)
+    source = clip if by == "video" else folder / "index.sqlite"
+    result = vtc("chat", source, "--jsonl", "--memory", "-m", "mm-mem:captions=none,last=S0,both_orders=false")
+    assert result.code == 0, result.err
+    whole, then = (glanced(json.loads(line))["note"] for line in result.out.splitlines())
+    assert whole.startswith("from the snapshot")
+    assert then == "from key frames"
+
+
 def test_it_is_told_with_its_size(vtc, clip, folder: Path) -> None:
     facts = json.loads(vtc("memory", "show", clip, "--json").out)
     (file,) = (folder / FOLDER).iterdir()

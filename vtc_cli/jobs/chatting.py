@@ -127,10 +127,11 @@ class MemoryChat(Chat):
         self._runner, self._clip = runner, clip
         self.at = runner.settings.at
         self._took: float | None = None
-        self._glance = None
         if found is None:
             assert clip is not None, "without a memory there must be a video"
             found, self._glance, self._took = runner.acquire(clip)
+        else:
+            found, self._glance = runner.stored(found)
         self._found = found
         self.source = clip.info.source if clip is not None else str(found.store.get("source"))
 

@@ -142,7 +142,8 @@ class MemoryRunner:
         self, clip: Clip, questions: Sequence[Question] = ()
     ) -> tuple[Remembered, SessionLook | None, float | None]:
         """The memory of a video, the one that is there or made now; what the model still has in view where it has just
-        watched the video; and the seconds that making it took, None where it was there. Raises VtcError."""
+        watched the video, or kept a snapshot of; and the seconds that making it took, None where it was there. Raises
+        VtcError."""
         from vtc_cli.memory.narrator import SessionLook
 
         model = self.prepare()
@@ -150,16 +151,23 @@ class MemoryRunner:
         watched: list[Watched] = []
         found = None if self._force else self.rememberer.find(clip, model)
         stored: SessionLook | None = None
-        if found is not None and self.settings.at is None:
-            turn = turn_room(2 * max(map(self._words, questions), default=0), self.settings)
-            stored, why_not = stored_look(found.store, model, self.watcher.settings, turn)
-            found = replace(found, notes=(*found.notes, *([why_not] if why_not else [])))
-        elif found is None:
+        if found is not None:
+            found, stored = self.stored(found, questions)
+        else:
             watch = self._watching(clip, questions, watched)
             found = self.rememberer.remember(clip, model, self.narrator(model), force=self._force, watch=watch)
         took = time.perf_counter() - began if found.built else None
         self._force = False
         return found, SessionLook(watched[0].session) if watched else stored, took
+
+    def stored(self, found: Remembered, questions: Sequence[Question] = ()) -> tuple[Remembered, SessionLook | None]:
+        """A memory and its snapshot, None where none can be used; a note then says why, if one was made. Nothing is
+        read for answers as of a moment, which it would know more than."""
+        if self.settings.at is not None:
+            return found, None
+        turn = turn_room(2 * max(map(self._words, questions), default=0), self.settings)
+        look, why_not = stored_look(found.store, self.prepare(), self.watcher.settings, turn)
+        return (replace(found, notes=(*found.notes, why_not)) if why_not else found), look
 
     @property
     def watcher(self) -> Runner:
