@@ -89,7 +89,7 @@ class Closer:
         told = [event for event in events if self._how.words and not event.low_info]
         kept = store.get(TOLD)
         if kept is None:
-            found = narrator.write_all([self._task(event) for event in told], limit=self._how.tokens) if told else []
+            found = narrator.write_all(map(self._task, told), limit=self._how.tokens) if told else []
             kept = {str(event.id): one.text if one else "" for event, one in zip(told, found, strict=True)}
             if len(told) > 1:
                 with store.transaction():

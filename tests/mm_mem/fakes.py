@@ -89,7 +89,8 @@ class Narration:
         self.looked.append((tuple(frame.time for frame in frames), detail))
         return Looking(self, list(frames), 4 * len(frames))
 
-    def write_all(self, tasks: Sequence[Task], *, limit: int) -> list[Written | None]:
+    def write_all(self, tasks: Iterable[Task], *, limit: int) -> list[Written | None]:
+        tasks = list(tasks)
         self.batches.append(len(tasks))
         return [
             self.look(task.frames, room=1).write(task.prompt, limit=limit) if task.frames else None for task in tasks

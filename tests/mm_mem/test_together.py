@@ -54,6 +54,24 @@ def test_the_bundled_model_writes_the_same(narrator: ModelNarrator, monkeypatch:
     assert groups == [3, 1, 1, 1]
 
 
+def test_pictures_are_taken_in_one_task_at_a_time(narrator: ModelNarrator, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    look = ModelNarrator.look
+
+    def looking(self, frames, **options):
+        order.append("looked")
+        return look(self, frames, **options)
+
+    def given():
+        for task in tasks()[:3]:
+            order.append("given")
+            yield task
+
+    monkeypatch.setattr(ModelNarrator, "look", looking)
+    narrator.write_all(given(), limit=1)
+    assert order == ["given", "looked"] * 3
+
+
 def test_a_model_that_writes_one_at_a_time_does(narrator: ModelNarrator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(narrator.model), "writes_together", False)
     monkeypatch.setattr(narrating, "write_together", lambda *_: pytest.fail("side by side"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -103,10 +103,11 @@ class Narrator(Protocol):
         detail: at the model's own resolution, with no visual token pruned."""
         ...
 
-    def write_all(self, tasks: Sequence[Task], *, limit: int) -> list[Written | None]:
+    def write_all(self, tasks: Iterable[Task], *, limit: int) -> list[Written | None]:
         """What a look at each task's frames would write, in order; None where it does not fit, or there is no frame.
 
-        They are independent of each other, so a model may write them side by side.
+        They are independent of each other, so a model may write them side by side; their pictures need not be there at
+        the same time.
         """
         ...
 

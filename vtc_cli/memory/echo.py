@@ -6,7 +6,7 @@ the pictures and the prompt alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -32,8 +32,9 @@ class EchoingNarrator:
     def look(self, frames: Sequence[Frame], *, room: int, detail: bool = False) -> Look:
         return EchoingLook(self, list(frames), room, detail, (_digest(frames), detail))
 
-    def write_all(self, tasks: Sequence[Task], *, limit: int) -> list[Written | None]:
+    def write_all(self, tasks: Iterable[Task], *, limit: int) -> list[Written | None]:
         """See `Narrator.write_all`: those that are new, together."""
+        tasks = list(tasks)
         keys = [("task", _digest(task.frames), task.prompt, limit) for task in tasks]
         new = {key: task for key, task in zip(keys, tasks, strict=True) if key not in self.answers}
         self.asked += len(tasks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -63,11 +63,12 @@ class ModelNarrator:
         session.watch(frame for frame in frames for _ in range(per_unit))
         return SessionLook(session)
 
-    def write_all(self, tasks: Sequence[Task], *, limit: int) -> list[Written | None]:
+    def write_all(self, tasks: Iterable[Task], *, limit: int) -> list[Written | None]:
         """See `Narrator.write_all`. Side by side where the model can, as far as `TOGETHER` bytes hold them."""
-        found: list[Written | None] = [None] * len(tasks)
+        found: list[Written | None] = []
         waiting: dict[int, Begun] = {}
         for number, task in enumerate(tasks):
+            found.append(None)
             try:
                 look = self.look(task.frames, room=self.count(task.prompt) + limit)
                 if not self.model.writes_together:
