@@ -7,19 +7,28 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support.picture_checkpoints import BUILDERS
+from tests.support import glm_checkpoints, line_checkpoints, picture_checkpoints, qwen_checkpoints
 from vtc_cli import Frame, Session, UsageError, VideoLM, load_model
 from vtc_cli.engine.together import write_together
-from vtc_cli.models.contract import VideoLM as Contract
 
 LIMIT = 12
 QUESTIONS = ("what is it?", "which colour does the moving square have, and where does it go to?", "who?")
 
 
-@pytest.fixture(scope="module")
-def line(tmp_path_factory: pytest.TempPathFactory) -> VideoLM:
-    folder: Path = tmp_path_factory.mktemp("line") / "model"
-    BUILDERS["internvl"](folder)
+BUILDERS = {
+    **qwen_checkpoints.BUILDERS,
+    **glm_checkpoints.BUILDERS,
+    **line_checkpoints.BUILDERS,
+    **picture_checkpoints.BUILDERS,
+}
+ALONE = ("gemma4", "minicpm-v-4.6", "qwen3.5", "qwen3.5-moe")
+"""Families whose layers keep something else than all keys and values."""
+
+
+def loaded(family: str, folder: Path) -> VideoLM:
+    if family == "perception-lm":
+        pytest.importorskip("timm")
+    BUILDERS[family](folder)
     return load_model(str(folder), device="cpu", dtype="float32")
 
 
@@ -31,9 +40,9 @@ def watched(model: VideoLM, count: int, seed: int) -> Session:
     return session
 
 
-@pytest.mark.parametrize("kind", ["model", "line"])
-def test_the_same_tokens_as_alone(kind: str, request: pytest.FixtureRequest) -> None:
-    model = request.getfixturevalue(kind)
+@pytest.mark.parametrize("family", sorted(set(BUILDERS) - set(ALONE)))
+def test_the_same_tokens_as_alone(family: str, tmp_path: Path) -> None:
+    model = loaded(family, tmp_path / "model")
     assert model.writes_together
     # Of different lengths, one of them with a unit that is cut, so that columns are masked on the left.
     sessions = [watched(model, count, seed) for seed, count in enumerate((1, 5, 2))]
@@ -69,5 +78,7 @@ def test_it_is_refused_like_a_question(model: VideoLM) -> None:
         session.begin(" ", max_new_tokens=1)
 
 
-def test_a_family_that_cannot_says_so() -> None:
-    assert not Contract.writes_together.fget(object())  # type: ignore[attr-defined]
+@pytest.mark.parametrize("family", ALONE)
+def test_a_family_that_cannot_says_so(family: str, tmp_path: Path) -> None:
+    model = loaded(family, tmp_path / "model")
+    assert not model.writes_together
