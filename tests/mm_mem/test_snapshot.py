@@ -82,6 +82,8 @@ def test_it_is_added_to_a_memory_that_is_there_and_made_once(vtc, clip, monkeypa
     path = vtc("index", clip, *KEEP).out.strip()
     before = content(path)
     assert "snapshot_bytes" not in vtc("memory", "show", clip).out
+    assert vtc("index", clip, *KEEP, "--snapshot", "--dry-run").out.endswith("complete, but for the snapshot\n")
+    assert vtc("index", clip, *KEEP, "--dry-run").out.endswith("complete, nothing to do\n")
     assert vtc("index", clip, *KEEP, "--snapshot").code == 0
     assert [line for line in content(path) if '"kv_snapshot"' not in line] == before
     monkeypatch.setattr(Runner, "_watch", lambda *_: pytest.fail("watched again"))

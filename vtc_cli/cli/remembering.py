@@ -55,7 +55,7 @@ def index_all(
                 continue
             shown.append(facts)
             if not json:
-                path = facts["path"] if not dry_run else _in_words(facts)
+                path = facts["path"] if not dry_run else _in_words(facts, snapshot)
                 line = path if len(sources) == 1 else f"{one_line(source)}\t{path}"
                 sys.stdout.write(line + "\n")
                 sys.stdout.flush()
@@ -87,14 +87,15 @@ def _planned(runner: MemoryRunner, source: str) -> dict[str, Any]:
         clip.close()
 
 
-def _in_words(facts: dict[str, Any]) -> str:
+def _in_words(facts: dict[str, Any], snapshot: bool) -> str:
     """What indexing would do, in a line."""
     from vtc_cli.report.units import clock, size
 
     if facts["state"] == "different":
         return f"{facts['path']}: made differently ({'; '.join(facts['differences'])}); --force would make it anew"
+    missing = snapshot and facts["snapshot_bytes"] is None
     if facts["state"] == "complete":
-        return f"{facts['path']}: complete, nothing to do"
+        return f"{facts['path']}: complete, {'but for the snapshot' if missing else 'nothing to do'}"
     frames = "frames until it ends" if facts["frames"] is None else f"{facts['frames']} frames"
     length = "" if facts["duration"] is None else f" of {clock(facts['duration'])}"
     begun = "" if facts["done"] is None else f", gone on with from {clock(facts['done'])}"
@@ -102,4 +103,5 @@ def _in_words(facts: dict[str, Any]) -> str:
     if facts["most_events"] is not None:
         most = f"; at most {facts['most_clips']} clips and {facts['most_events']} events"
     subtitles = f"; {facts['subtitles']} subtitles" if facts["subtitles"] else ""
-    return f"{facts['path']}: {frames}{length}{begun}{most}{subtitles}; {size(facts['free_bytes'])} free there"
+    kept = "; with a snapshot" if missing else ""
+    return f"{facts['path']}: {frames}{length}{begun}{most}{subtitles}{kept}; {size(facts['free_bytes'])} free there"

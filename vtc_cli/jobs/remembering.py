@@ -18,7 +18,7 @@ from vtc_cli.memory.contract import MemoryBuilder, Moment, Narrator
 from vtc_cli.memory.lock import writing
 from vtc_cli.memory.place import path_of
 from vtc_cli.memory.preparing import prepare
-from vtc_cli.memory.snapshot import drop_snapshots
+from vtc_cli.memory.snapshot import drop_snapshots, snapshot_bytes
 from vtc_cli.memory.store import MemoryStore, differences
 from vtc_cli.memory.subtitles import Subtitle, digest, find_subtitles
 from vtc_cli.methods.registry import Chosen
@@ -130,13 +130,14 @@ class Rememberer:
         path, settings = path_of(clip.info), self.settings
         subtitles, where = find_subtitles(clip.info.source, settings.subs)
         sampling = plan_sampling(clip.info, settings.fps)
-        state, done, found = "new", None, []
+        state, done, found, kept_bytes = "new", None, [], None
         if path.is_file():
             with MemoryStore.open(path) as store:
                 kept = store.get("settings", {})
                 wanted = {**kept, **self._own(), "subtitles": digest(subtitles)}
                 found = differences(kept, wanted)
                 done = store.get("progress_pts")
+                kept_bytes = snapshot_bytes(store)
                 state = "different" if found else "complete" if store.complete else "unfinished"
         seconds = clip.info.duration
         most = {} if seconds is None else self.method.most(seconds)
@@ -150,6 +151,7 @@ class Rememberer:
             "frames": sampling.frames,
             "most_clips": most.get("clips"),
             "most_events": most.get("events"),
+            "snapshot_bytes": kept_bytes,
             "subtitles": len(subtitles),
             "subtitles_from": where,
             "free_bytes": shutil.disk_usage(existing).free,
