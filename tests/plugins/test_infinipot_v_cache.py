@@ -234,7 +234,8 @@ def test_c13_time_tags_stay_for_the_newest_units_and_at_a_stride(model: VideoLM)
     stride = old[1] - old[0]
     assert stride >= 2
     assert [unit for unit in old if unit % stride] == []
-    whole = len(session.model.place(session._context.cursor, session._encode(session._prepare(pictures(2)))[0]))
+    unit = session._vision.encode(session._vision.prepare(pictures(2)), session.units)[0]
+    whole = len(session.model.place(session._context.cursor, unit))
     assert all(whole - ROWS * COLUMNS <= int(length[unit]) <= whole - ROWS * COLUMNS + 3 for unit in held)
 
 
