@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vtc_cli.memory import KINDS
@@ -17,40 +18,64 @@ _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,3}):(\d{1,2}(?:\.\d+)?)")
 
 @dataclass(frozen=True)
 class Entity:
-    """kind: one of `KINDS`. t0, t1: seconds, None where nothing was said."""
+    """kind: one of `KINDS`. t0, t1: seconds, None where nothing was said.
+
+    which: tells apart those of one kind and name that were listed side by side: 0 for the first, 1 for the next.
+    """
 
     kind: str
     name: str
     gloss: str = ""
     t0: float | None = None
     t1: float | None = None
+    which: int = 0
 
 
 @dataclass(frozen=True)
 class Description:
-    """valid: it was the JSON that was asked for, with at least a summary; else `summary` is what it wrote instead."""
+    """valid: it was the JSON that was asked for, with at least a summary; else `summary` is what it wrote instead.
+
+    when: (start, end) seconds of each step where that is known, empty where it is of none.
+    """
 
     summary: str
     steps: tuple[str, ...] = ()
     entities: tuple[Entity, ...] = ()
     relations: tuple[tuple[str, str, str], ...] = ()
     valid: bool = True
+    when: tuple[tuple[float, float], ...] = ()
 
 
 def read_description(text: str) -> Description:
     """The description in a narrator's words. Never raises: what does not hold is left out."""
-    found = _object(text)
+    found = first_object(text)
     if found is None:
-        said = _words(text, SENTENCE)
-        return Description(said if re.search(r"\w", said) else "", valid=False)
-    entities = tuple(_limited((_entity(item) for item in _list(found.get("entities"))), MOST_ENTITIES))
+        return Description(instead(text), valid=False)
+    entities = numbered(_limited((_entity(item) for item in _list(found.get("entities"))), MOST_ENTITIES))
     steps = tuple(_limited((_step(item) for item in _list(found.get("events"))), MOST_STEPS))
     relations = tuple(_limited((_relation(item) for item in _list(found.get("relations"))), MOST_RELATIONS))
-    summary = _words(found.get("summary"), SENTENCE)
+    summary = one_line(found.get("summary"), SENTENCE)
     return Description(summary or " ".join(steps)[:SENTENCE], steps, entities, relations, bool(summary or steps))
 
 
-def _object(text: str) -> dict[str, Any] | None:
+def instead(text: str) -> str:
+    """What was written in place of JSON, on one line; empty where there is no word in it."""
+    said = one_line(text, SENTENCE)
+    return said if re.search(r"\w", said) else ""
+
+
+def numbered(entities: Iterable[Entity]) -> tuple[Entity, ...]:
+    """The same, each told apart from those of its kind and name before it: what is listed twice are two."""
+    before: Counter[tuple[str, str]] = Counter()
+    found = []
+    for entity in entities:
+        key = (entity.kind, entity.name)
+        found.append(replace(entity, which=before[key]))
+        before[key] += 1
+    return tuple(found)
+
+
+def first_object(text: str) -> dict[str, Any] | None:
     """The first JSON object in the text, whatever stands around it."""
     decoder = json.JSONDecoder()
     for match in list(re.finditer(r"\{", text))[:8]:
@@ -80,19 +105,19 @@ def _limited(items: Iterator[Any], most: int) -> Iterator[Any]:
 
 def _entity(item: Any) -> Entity | None:
     if isinstance(item, str):  # a bare name
-        name = _words(item, NAME)
+        name = one_line(item, NAME)
         return Entity("other", name) if name else None
-    if not isinstance(item, dict) or not (name := _words(item.get("name"), NAME)):
+    if not isinstance(item, dict) or not (name := one_line(item.get("name"), NAME)):
         return None
-    kind = _words(item.get("kind"), NAME).lower()
-    gloss = _words(item.get("gloss") or item.get("description"), SENTENCE)
+    kind = one_line(item.get("kind"), NAME).lower()
+    gloss = one_line(item.get("gloss") or item.get("description"), SENTENCE)
     return Entity(kind if kind in KINDS else "other", name, gloss, _time(item.get("from")), _time(item.get("to")))
 
 
 def _step(item: Any) -> str | None:
     if isinstance(item, dict):
         item = item.get("event") or item.get("text") or item.get("description")
-    return _words(item, SENTENCE) or None
+    return one_line(item, SENTENCE) or None
 
 
 def _relation(item: Any) -> tuple[str, str, str] | None:
@@ -100,11 +125,11 @@ def _relation(item: Any) -> tuple[str, str, str] | None:
         item = [item.get(name) for name in ("subject", "verb", "object")]
     if not isinstance(item, list) or len(item) != 3:
         return None
-    subject, verb, thing = (_words(part, NAME) for part in item)
+    subject, verb, thing = (one_line(part, NAME) for part in item)
     return (subject, verb, thing) if subject and verb and thing else None
 
 
-def _words(value: Any, most: int) -> str:
+def one_line(value: Any, most: int) -> str:
     """Text on one line; empty for anything that is none."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = str(value)

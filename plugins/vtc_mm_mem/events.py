@@ -8,6 +8,7 @@ written together, when the last of them is over; each is then put down in a tran
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,28 +29,33 @@ from vtc_cli.memory import (
     decode_jpeg,
     unit,
 )
+from vtc_mm_mem.brief import Stretch, read_brief
 from vtc_mm_mem.concepts import Concepts
 from vtc_mm_mem.description import Description, Entity, read_description
 from vtc_mm_mem.prototypes import evenly, medoids
 from vtc_mm_mem.revisits import add_revisit
-from vtc_mm_mem.wording import DESCRIBE, clock, filled
+from vtc_mm_mem.wording import BRIEF, DESCRIBE, clock, filled, mention
 
 PROTOTYPES = 4
 MENTION_FRAMES = 4
 SAID = 600  # characters of subtitles shown with an event
 TOGETHER = 8
+BRIEF_TOKENS = 128
+"""Of a brief description: a dozen things. A small model that does not find an end is cut off here."""
 TOLD = "told"  # in `meta`: what was written of a group whose events are being put down
 
 
 @dataclass(frozen=True)
 class Closing:
     """How events are closed. words: have them described; frames: shown to the narrator at most; tokens: of its answer;
+    brief: asked in a few words about each clip, not at length about the event;
     alike: see `Concepts`; again: cosine of prototypes from which an event returns to an earlier one.
 
     together: events of a group. Which they are follows from their numbers alone, so that a restart changes nothing
     about a group, and what a batch does to a model's last bits is the same."""
 
     words: bool = True
+    brief: bool = False
     frames: int = 8
     tokens: int = 256
     alike: float = 0.9
@@ -80,8 +86,8 @@ class Closer:
                 self._close(event, told.get(event.id), last=event is events[-1])
             waiting = waiting[len(events) :]
 
-    def _told(self, events: list[EventRow]) -> dict[int, str]:
-        """What the narrator writes of each event that is described; empty where it cannot.
+    def _told(self, events: list[EventRow]) -> dict[int, list[str]]:
+        """What the narrator writes of each event that is described, look by look; empty where it cannot.
 
         Kept until all of them are put down: after a restart the rest of a group gets the words it had.
         """
@@ -89,14 +95,30 @@ class Closer:
         told = [event for event in events if self._how.words and not event.low_info]
         kept = store.get(TOLD)
         if kept is None:
-            found = narrator.write_all(map(self._task, told), limit=self._how.tokens) if told else []
-            kept = {str(event.id): one.text if one else "" for event, one in zip(told, found, strict=True)}
+            kept = {str(event.id): [] for event in told}
+            asked: list[str] = []
+
+            def tasks() -> Iterator[Task]:
+                for event in told:
+                    for task in self._tasks(event):
+                        asked.append(str(event.id))
+                        yield task
+
+            limit = min(self._how.tokens, BRIEF_TOKENS) if self._how.brief else self._how.tokens
+            for number, one in zip(asked, narrator.write_all(tasks(), limit=limit) if told else [], strict=True):
+                kept[number].append(one.text if one else "")
             if len(told) > 1:
                 with store.transaction():
                     store.set(TOLD, kept)
         return {event.id: kept[str(event.id)] for event in told}
 
-    def _task(self, event: EventRow) -> Task:
+    def _tasks(self, event: EventRow) -> Iterator[Task]:
+        """What the narrator is asked about an event: once at length, or briefly about each of its stretches."""
+        most = self._how.frames
+        if self._how.brief:
+            for _, frames in self._stretches(event):
+                yield Task(pictures([frames[place] for place in evenly(len(frames), most)]), BRIEF)
+            return
         frames, said = self._frames(event), self._said(event)
         words = " ".join(row.text for row in said)[:SAID]
         prompt = filled(
@@ -111,7 +133,16 @@ class Closer:
                 "heard": " or heard" if words else "",
             },
         )
-        return Task(pictures([frames[place] for place in evenly(len(frames), self._how.frames)]), prompt)
+        yield Task(pictures([frames[place] for place in evenly(len(frames), most)]), prompt)
+
+    def _stretches(self, event: EventRow) -> list[tuple[Stretch, list[FrameRow]]]:
+        """The event, cut where a clip begins that has key frames. Clips without any show nothing new: they go on with
+        what was there before them."""
+        clips = self._store.rows(ClipRow, "event_id = ?", (event.id,), "t0, id")
+        frames = [self._store.rows(FrameRow, "clip_id = ?", (clip.id,), "pts") for clip in clips]
+        having = [(clip.t0, rows) for clip, rows in zip(clips, frames, strict=True) if rows]
+        starts = [event.t0, *(t0 for t0, _ in having[1:]), event.t1]
+        return [((starts[place], starts[place + 1]), rows) for place, (_, rows) in enumerate(having)]
 
     def _said(self, event: EventRow) -> list[SubtitleRow]:
         return self._store.rows(SubtitleRow, "t0 < ? AND t1 > ?", (event.t1, event.t0), "t0, id")
@@ -121,10 +152,15 @@ class Closer:
         marks = ", ".join("?" * len(clips))
         return self._store.rows(FrameRow, f"clip_id IN ({marks})", clips, "pts")
 
-    def _close(self, event: EventRow, text: str | None, last: bool) -> None:
-        """text: what was written of it, None where nothing was to be. last: of those that were written together."""
+    def _read(self, event: EventRow, texts: list[str]) -> Description:
+        if not self._how.brief:
+            return read_description(texts[0])
+        return read_brief([when for when, _ in self._stretches(event)], texts)
+
+    def _close(self, event: EventRow, texts: list[str] | None, last: bool) -> None:
+        """texts: what was written of it, None where nothing was to be. last: of those that were written together."""
         store, frames = self._store, self._frames(event)
-        told = None if text is None else read_description(text)
+        told = None if texts is None else self._read(event, texts)
         with store.transaction():
             vectors = [frame.emb for frame in frames if frame.emb is not None]
             for rank, (place, weight) in enumerate(medoids(vectors, PROTOTYPES)):
@@ -149,18 +185,24 @@ class Closer:
 
     def _remember(self, event: EventRow, frames: list[FrameRow], told: Description) -> None:
         store, narrator = self._store, self._narrator
-        for kind, body in (("event", told.summary), *(("step", step) for step in told.steps)):
-            if body:
-                self._passage(kind, event.id, event.t0, event.t1, event.closed_at, body)
-        named = [(entity.kind, entity.name, narrator.embed(entity.name)) for entity in told.entities]
-        concepts = Concepts(store, self._how.alike).of_event(named)
-        for entity, concept in zip(told.entities, concepts, strict=True):
+        if told.summary:
+            self._passage("event", event.id, event.t0, event.t1, event.closed_at, told.summary)
+        for place, step in enumerate(told.steps):
+            t0, t1 = told.when[place] if told.when else (event.t0, event.t1)
+            self._passage("step", event.id, t0, t1, event.closed_at, step)
+        # Whoever is mentioned at several times of one event is one, and those listed side by side are several.
+        each = list(dict.fromkeys((entity.kind, entity.name, entity.which) for entity in told.entities))
+        concepts = Concepts(store, self._how.alike).of_event(
+            [(kind, name, narrator.embed(name)) for kind, name, _ in each]
+        )
+        known = dict(zip(each, concepts, strict=True))
+        for entity in told.entities:
+            concept = known[entity.kind, entity.name, entity.which]
             t0, t1 = _within(entity, event)
             seen = [frame.id for frame in frames if t0 <= frame.pts < t1][:MENTION_FRAMES]
             number = store.next_id(MentionRow)
             store.add(MentionRow(number, concept, event.id, entity.name, t0, t1, entity.gloss, json.dumps(seen)))
-            body = f"{entity.name}: {entity.gloss}" if entity.gloss else entity.name
-            self._passage("mention", number, t0, t1, event.closed_at, body)
+            self._passage("mention", number, t0, t1, event.closed_at, mention(entity.name, entity.gloss))
         for subject, verb, thing in told.relations:
             number = store.next_id(RelationRow)
             store.add(RelationRow(number, subject, verb, thing, event.id, event.t0, event.t1))

@@ -24,7 +24,7 @@ from vtc_cli.memory import (
 )
 from vtc_mm_mem.prototypes import evenly
 from vtc_mm_mem.sources import Pictures
-from vtc_mm_mem.wording import span
+from vtc_mm_mem.wording import mention, span
 
 GLANCE_FRAMES = 32
 EVENTS, EVENT_FRAMES, SYMBOLIC_FRAMES = 5, 2, 10
@@ -211,10 +211,7 @@ class Gathering:
         return lines
 
     def _of_mentions(self, mentions: Iterable[MentionRow]) -> list[tuple[float, str]]:
-        return [
-            (row.t0, f"[{span(row.t0, row.t1)}] {row.name}" + (f": {row.gloss}" if row.gloss else ""))
-            for row in mentions
-        ]
+        return [(row.t0, f"[{span(row.t0, row.t1)}] {mention(row.name, row.gloss)}") for row in mentions]
 
     def _of_subtitles(self, rows: Iterable[SubtitleRow]) -> list[tuple[float, str]]:
         return [(row.t0, f'[{span(row.t0, row.t1)}] said: "{row.text}"') for row in rows]

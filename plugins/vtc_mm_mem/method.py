@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 RULES, MODEL = "rules", "vlm"
 
+SMALL = 1_000_000_000
+"""Parameters below which a model is asked for little at a time."""
+
 
 @dataclass
 class MMMem(VideoMemory):
@@ -37,6 +40,8 @@ class MMMem(VideoMemory):
     once, in the pass that watches the video; each question then looks only as deep as it takes to be sure.
 
     captions: describe each event in words when it is over (`event`), or never (`none`).
+    describe: `full`: one long description of each event, steps and relations with it; `brief`: a few words about each
+        of its clips, which small models manage; `auto`: brief for models below 1 B parameters.
     manager: what decides about clips: `rules`; `vlm`, the model by one token each, which costs a look per clip; or the
         folder of a manager that `vtc train manager` made.
     merge: lowest cosine with an event's centre that makes a clip part of it.
@@ -57,6 +62,7 @@ class MMMem(VideoMemory):
     """
 
     captions: Literal["event", "none"] = "event"
+    describe: Literal["auto", "full", "brief"] = "auto"
     manager: str = RULES
     merge: float = 0.8
     same: float = 0.98
@@ -96,7 +102,18 @@ class MMMem(VideoMemory):
 
     def content(self) -> Mapping[str, Any]:
         """See `VideoMemory.content`."""
-        named = ("captions", "manager", "merge", "same", "longest", "shortest", "frames", "tokens", "pictures")
+        named = (
+            "captions",
+            "describe",
+            "manager",
+            "merge",
+            "same",
+            "longest",
+            "shortest",
+            "frames",
+            "tokens",
+            "pictures",
+        )
         plain = {name: getattr(self, name) for name in named}
         if self.manager not in (RULES, MODEL):
             plain["manager"] = f"trained:{artefact_digest(Path(self.manager).expanduser())}"
@@ -131,7 +148,8 @@ class MMMem(VideoMemory):
         manager = Manager(self.merge, self.same, self.longest, self.shortest)
         # Whoever asks a stream while it goes on wants what is over described now, not with seven more.
         together = 1 if store.get("live") else TOGETHER
-        closing = Closing(self.captions == "event", self.frames, self.tokens, together=together)
+        brief = self.describe == "brief" or (self.describe == "auto" and _small(narrator))
+        closing = Closing(self.captions == "event", brief, self.frames, self.tokens, together=together)
         return Builder(
             store, narrator, manager, closing, pictures=self.pictures, decider=self._decider(store, narrator)
         )
@@ -156,3 +174,8 @@ class MMMem(VideoMemory):
         limits = Limits(self.calls, self.visual_tokens, self.seconds)
         how = Search(self.last, self.without, self.gate, self.text, self.both_orders, limits)
         return Ladder(inquiry, using, how).run()
+
+
+def _small(narrator: Narrator) -> bool:
+    """Whether a long schema is too much for it. A narrator that is no model of a known size is taken to manage."""
+    return narrator.parameters is not None and narrator.parameters < SMALL

@@ -15,6 +15,8 @@ Describe only what can be seen{heard}. Answer with one JSON object and nothing e
 "entities": [{"kind": "person|object|animal|place|action|text|other", "name": "short name", "gloss": "how it looks or \
 what it does", "from": {t0}, "to": {t1}}], "relations": [["subject", "verb", "object"]]}"""
 
+BRIEF = "Describe the scene as JSON."
+
 JUDGE = """\
 The pictures from {event} show one event. Those from {clip} come next.{said}
 What do the next pictures show?"""
@@ -55,6 +57,11 @@ def span(t0: float, t1: float) -> str:
 def notes(text: str) -> str:
     """Evidence in words, as it stands before a question; nothing for none."""
     return f"Notes about the video:\n{text}\n\n" if text else ""
+
+
+def mention(name: str, gloss: str) -> str:
+    """A mention in words; a gloss that has the name in it says it all."""
+    return gloss if f" {name} " in f" {gloss} " else f"{name}: {gloss}" if gloss else name
 
 
 def filled(template: str, text: str, values: Mapping[str, str]) -> str:

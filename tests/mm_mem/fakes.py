@@ -79,6 +79,7 @@ class Narration:
     write: Callable[[str, Sequence[Frame]], str] = plain_description
     weigh: Weigh = lambda prompt, choices, frames: {label: np.log(1 / len(choices)) for label in choices}
     embedder: str = "words in buckets"
+    parameters: int | None = None
     asked: list[tuple[str, tuple[float, ...], str]] = field(default_factory=list)
     looked: list[tuple[tuple[float, ...], bool]] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)

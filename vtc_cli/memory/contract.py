@@ -93,10 +93,12 @@ class Task:
 class Narrator(Protocol):
     """Who looks at pictures and puts them into words: a model, or what stands in for one in tests.
 
-    embedder: names the space of `embed`; vectors of different spaces are never compared.
+    embedder: names the space of `embed`; vectors of different spaces are never compared. parameters: how many its model
+    has, None where there is no such number.
     """
 
     embedder: str
+    parameters: int | None
 
     def look(self, frames: Sequence[Frame], *, room: int, detail: bool = False) -> Look:
         """Look at frames, at least one, each a moment of its own. room: tokens of prompts and answers to keep free.

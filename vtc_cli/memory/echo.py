@@ -25,6 +25,7 @@ class EchoingNarrator:
     def __init__(self, narrator: Narrator):
         self.narrator = narrator
         self.embedder = narrator.embedder
+        self.parameters = narrator.parameters
         self.model: Any = getattr(narrator, "model", None)
         self.answers: dict[Key, Any] = {}
         self.asked = self.heard = 0

@@ -42,6 +42,7 @@ class ModelNarrator:
         self._pixels = pixels
         self._system = system
         self.embedder = f"{model_key(model)}: mean of word embeddings"
+        self.parameters: int | None = model.info.parameters
 
     def look(self, frames: Sequence[Frame], *, room: int, detail: bool = False) -> SessionLook:
         """See `Narrator.look`. Raises UsageError without frames, or when they do not fit the model's context."""
