@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -148,11 +148,15 @@ class MMMem(VideoMemory):
         manager = Manager(self.merge, self.same, self.longest, self.shortest)
         # Whoever asks a stream while it goes on wants what is over described now, not with seven more.
         together = 1 if store.get("live") else TOGETHER
-        brief = self.describe == "brief" or (self.describe == "auto" and _small(narrator))
-        closing = Closing(self.captions == "event", brief, self.frames, self.tokens, together=together)
+        closing = replace(self.closing(narrator), together=together)
         return Builder(
             store, narrator, manager, closing, pictures=self.pictures, decider=self._decider(store, narrator)
         )
+
+    def closing(self, narrator: Narrator) -> Closing:
+        """How events are closed and described with a narrator."""
+        brief = self.describe == "brief" or (self.describe == "auto" and _small(narrator))
+        return Closing(self.captions == "event", brief, self.frames, self.tokens)
 
     def _decider(self, store: MemoryStore, narrator: Narrator) -> Decider | None:
         if self.manager == RULES:

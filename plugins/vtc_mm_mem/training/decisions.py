@@ -20,7 +20,6 @@ import numpy as np
 
 from vtc_cli.memory import Inquiry, Lesson, Log, Marks, MemoryStore, Moment, Narrator, mark, prepare
 from vtc_mm_mem.builder import Builder
-from vtc_mm_mem.events import Closing
 from vtc_mm_mem.gate import Cutter
 from vtc_mm_mem.judging import Sight
 from vtc_mm_mem.manager import Manager
@@ -162,7 +161,7 @@ class Table:
                 store,
                 self._narrator,
                 Manager(method.merge, method.same, method.longest, method.shortest),
-                Closing(words=words, frames=method.frames, tokens=method.tokens),
+                replace(method.closing(self._narrator), words=words),
                 decider=script,
             )
             for moment in moments:
