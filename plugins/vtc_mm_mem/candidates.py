@@ -14,6 +14,7 @@ from vtc_mm_mem.wording import CANDIDATE, CHOOSE, NOT_SHOWN, clock, filled
 MOST = 6
 PROPOSAL_TOKENS = 24
 HEAT = 0.7
+_ABSENT = re.compile(r"(?:not (?:shown|seen|visible|mentioned|present)\b|unknown$)")
 _WHEN = re.compile(
     r"^\s*(?:when\b|at (?:what|which) (?:time|moment|second|minute)\b|how (?:far|long) into\b)", re.IGNORECASE
 )
@@ -50,10 +51,14 @@ class Candidates:
             self.add(written.text)
 
     def add(self, text: str) -> None:
-        """One more answer, unless it is there, says nothing, or there are enough."""
+        """One more answer, unless it is there, says nothing, or there are enough.
+
+        What says in its own words that nothing is shown is `not shown`: two of them would share what one is worth.
+        """
         plain = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split()).strip()
-        known = {normalised(answer) for answer in [*self.proposed, NOT_SHOWN]}
-        if normalised(plain) and normalised(plain) not in known and len(self.proposed) < MOST:
+        name = normalised(plain)
+        known = {normalised(answer) for answer in self.proposed}
+        if name and name not in known and not _ABSENT.match(name) and len(self.proposed) < MOST:
             self.proposed.append(plain)
 
     def times(self, hits: Sequence[Hit], order: str | None) -> None:

@@ -92,7 +92,7 @@ class Ladder:
             if step is None:
                 continue
             self._steps.append(step)
-            if step.posterior.confident(self._how.gate):
+            if len(step.answers) > 1 and step.posterior.confident(self._how.gate):
                 stopped = "confident"
                 break
         if not self._steps:
@@ -205,9 +205,14 @@ class Ladder:
         )
 
     def _place(self) -> int:
-        """The last step, unless it is clearly less sure than the best one that covers its labels."""
+        """The last step, unless it is clearly less sure than the best one that covers its labels.
+
+        Where only `not shown` was to choose from, there is nothing to be sure of.
+        """
         last = len(self._steps) - 1
-        sure = [place for place, step in enumerate(self._steps) if step.posterior.coverage >= 0.5]
+        sure = [
+            place for place, step in enumerate(self._steps) if step.posterior.coverage >= 0.5 and len(step.answers) > 1
+        ]
         best = min(sure, key=lambda place: self._steps[place].posterior.entropy, default=last)
         worse = self._steps[last].posterior.entropy - self._steps[best].posterior.entropy
         return best if worse > WORSE or (sure and last not in sure) else last

@@ -151,6 +151,33 @@ def test_one_candidate_is_no_certainty(store, film) -> None:
     assert found.posterior.entropy == pytest.approx(0.65, abs=1e-6)
 
 
+@pytest.mark.parametrize("said", ["not shown", "Not shown in the video.", "unknown"])
+def test_what_is_not_shown_is_looked_for_to_the_end(store, film, said: str) -> None:
+    """A narrator that never proposes anything else is not sure at a glance, however few answers there are."""
+    narration = Narration(
+        write=lambda prompt, frames: said,
+        weigh=lambda prompt, choices, frames: {label: log(1 / len(choices)) for label in choices},
+    )
+    found = ask(store, film, narration, "what is it?", both_orders=False)
+    assert stages(found) == ["S0", "S1", "S2", "S3"]
+    assert [list(step.answers.values()) for step in found.trace] == [["not shown in the video"]] * 4
+    assert (found.answer, found.supported, found.intervals) == ("not shown in the video", False, ())
+
+
+def test_a_stage_without_a_proposal_does_not_outweigh_one_with(store, film) -> None:
+    said = iter(["not shown", "not shown", "a dog", "a dog", "a dog"])
+    narration = Narration(
+        write=lambda prompt, frames: next(said),
+        weigh=lambda prompt, choices, frames: (
+            dict.fromkeys(choices, 0.0) if len(choices) == 1 else spread(0.68, list(choices))
+        ),
+    )
+    found = ask(store, film, narration, "what is it?", both_orders=False)
+    assert [len(step.answers) for step in found.trace] == [1, 2, 2, 2]
+    assert found.stage == "S3"
+    assert found.answer.startswith("a dog")
+
+
 def test_candidates_are_told_apart_by_their_words_and_capped(store, film) -> None:
     said = iter(["A red ball.", "the red ball", "dog", "cat", "owl", "emu", "bee", "fly", "ant"])
     narration = Narration(
