@@ -58,7 +58,7 @@ def train_vision(
 def train_language(
     folder: Path, recipe: Recipe, device: torch.device, blocks: Blocks, watcher: Watcher | None = None
 ) -> None:
-    """Stage two: the decoder, on films of one to 32 units, over the tower of stage one."""
+    """Stage two: the decoder, on films of one to 128 units, over the tower of stage one."""
     model = start(folder, recipe).to(device)
     model.model.visual.load_state_dict(_modules(folder, "vision")["tower"])
     model.model.visual.requires_grad_(False)
