@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vtc_cli.memory import KINDS
-from vtc_mm_mem.concepts import normalised
+from vtc_mm_mem.concepts import ARTICLES, normalised
 from vtc_mm_mem.description import (
     MOST_ENTITIES,
     MOST_STEPS,
@@ -21,8 +21,10 @@ from vtc_mm_mem.description import (
     SENTENCE,
     Description,
     Entity,
+    as_list,
     first_object,
     instead,
+    limited,
     numbered,
     one_line,
 )
@@ -55,7 +57,6 @@ LINKS = frozenset(
     is are that which who
     """.split()  # noqa: SIM905 (as words are read)
 )
-_ARTICLES = frozenset({"a", "an", "the", "some", "another"})
 _NOTHING = frozenset({"", "null", "none", "nothing", "no text", "n/a"})
 
 
@@ -106,8 +107,8 @@ def read_scene(text: str) -> Scene | None:
     listed = _cut_list(text)
     if found is None or (listed is not None and not any(key in found for key in LISTS)):
         return None if listed is None else Scene(numbered(_things(listed)))
-    items = [item for key in LISTS for item in _several(found.get(key))]
-    texts = [one_line(item, NAME) for key in TEXTS for item in _several(found.get(key))]
+    items = [item for key in LISTS for item in as_list(found.get(key))]
+    texts = [one_line(item, NAME) for key in TEXTS for item in as_list(found.get(key))]
     sentence = next((said for key in SENTENCES if (said := one_line(found.get(key), SENTENCE))), "")
     if not sentence and not any(key in found for key in (*LISTS, *TEXTS)):
         return None
@@ -122,26 +123,19 @@ def name_of(phrase: str) -> str:
     is a `man`. Never empty for a phrase with a word in it.
     """
     words = re.split(r"[,;:()]", phrase, maxsplit=1)[0].split() or phrase.split()
-    while len(words) > 1 and words[0].lower() in _ARTICLES:
+    while len(words) > 1 and words[0].lower() in ARTICLES:
         words = words[1:]
     for place in range(1, len(words)):
         word, rest = words[place].lower(), [item.lower() for item in words[place + 1 :]]
         # `the still water` and `red running shoes` are names: such a word ends one only where no noun follows it.
-        ends = not rest or rest[0] in ENDS | VERBS | LINKS | _ARTICLES
+        ends = not rest or rest[0] in ENDS | VERBS | LINKS | ARTICLES
         if word in LINKS or (word in ENDS | VERBS and ends):
             return " ".join(words[:place])
     return " ".join(words)
 
 
 def _things(items: Sequence[Any]) -> Iterator[Entity]:
-    kept = 0
-    for item in items:
-        entity = _thing(item)
-        if entity is not None:
-            yield entity
-            kept += 1
-        if kept == MOST_THINGS:
-            return
+    return limited((_thing(item) for item in items), MOST_THINGS)
 
 
 def _thing(item: Any) -> Entity | None:
@@ -198,12 +192,6 @@ def _runs(scenes: Sequence[tuple[Stretch, Scene]]) -> list[tuple[Stretch, Scene]
         else:
             found.append(((t0, t1), scene))
     return found
-
-
-def _several(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [value]
-    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _cut_list(text: str) -> list[Any] | None:

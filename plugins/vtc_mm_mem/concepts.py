@@ -9,13 +9,13 @@ import numpy as np
 
 from vtc_cli.memory import AliasRow, ConceptRow, MemoryStore, cosine
 
-_ARTICLES = frozenset({"a", "an", "the", "some", "another"})
+ARTICLES = frozenset({"a", "an", "the", "some", "another"})
 
 
 def normalised(name: str) -> str:
     """A name for comparing: lower case, no articles, no punctuation."""
     words = re.findall(r"\w+", name.lower())
-    return " ".join(word for word in words if word not in _ARTICLES) or " ".join(words)
+    return " ".join(word for word in words if word not in ARTICLES) or " ".join(words)
 
 
 def jaccard(one: str, other: str) -> float:

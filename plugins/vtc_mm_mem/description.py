@@ -51,9 +51,9 @@ def read_description(text: str) -> Description:
     found = first_object(text)
     if found is None:
         return Description(instead(text), valid=False)
-    entities = numbered(_limited((_entity(item) for item in _list(found.get("entities"))), MOST_ENTITIES))
-    steps = tuple(_limited((_step(item) for item in _list(found.get("events"))), MOST_STEPS))
-    relations = tuple(_limited((_relation(item) for item in _list(found.get("relations"))), MOST_RELATIONS))
+    entities = numbered(limited((_entity(item) for item in as_list(found.get("entities"))), MOST_ENTITIES))
+    steps = tuple(limited((_step(item) for item in as_list(found.get("events"))), MOST_STEPS))
+    relations = tuple(limited((_relation(item) for item in as_list(found.get("relations"))), MOST_RELATIONS))
     summary = one_line(found.get("summary"), SENTENCE)
     return Description(summary or " ".join(steps)[:SENTENCE], steps, entities, relations, bool(summary or steps))
 
@@ -88,11 +88,13 @@ def first_object(text: str) -> dict[str, Any] | None:
     return None
 
 
-def _list(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
+    """A list as it is, anything else as the only item of one, nothing as none."""
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _limited(items: Iterator[Any], most: int) -> Iterator[Any]:
+def limited(items: Iterator[Any], most: int) -> Iterator[Any]:
+    """The first `most` items that are not None."""
     kept = 0
     for item in items:
         if item is None:

@@ -82,3 +82,5 @@ def test_it_is_refused_like_a_question(model: VideoLM) -> None:
 def test_a_family_that_cannot_says_so(family: str, tmp_path: Path) -> None:
     model = loaded(family, tmp_path / "model")
     assert not model.writes_together
+    with pytest.raises(UsageError, match="writes one answer at a time"):
+        model.forward_together([], None, torch.zeros(0, 1))

@@ -252,8 +252,7 @@ def _from_file(path: Path, settings: Settings, events: Events, model: VideoLM | 
         clip = _video_of(store)
         notes = [] if clip is not None else ["the video is not at hand: stored pictures are all there is"]
         if not store.complete:
-            last = store.one("SELECT MAX(t1) FROM coverage")
-            notes.append(f"the memory is not complete: it reaches {clock((last and last[0]) or 0.0)}")
+            notes.append(f"the memory is not complete: it reaches {clock(store.reaches or 0.0)}")
         runner.prepare()
         return MemoryChat(runner, clip, Remembered(store, built=False, notes=tuple(notes)))
     except BaseException:

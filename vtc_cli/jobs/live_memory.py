@@ -73,8 +73,7 @@ class LiveMemory:
     @property
     def reaches(self) -> float:
         """Seconds until which rows are committed; 0 before the first clip is over."""
-        last = self.store.one("SELECT MAX(t1) FROM coverage")
-        return float(last[0]) if last and last[0] is not None else 0.0
+        return self.store.reaches or 0.0
 
     def reply(self, question: Question, at: float, glance: SessionLook, took: float | None) -> dict[str, Any]:
         """The record of one answer as of `at`. glance: the session that watches. took: seconds of watching, for the

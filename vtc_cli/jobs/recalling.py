@@ -236,7 +236,7 @@ class MemoryRunner:
             settings.temperature,
             settings.seed,
             glance,
-            *((glance.origin,) if glance is not None else ()),
+            glance.origin if glance is not None else "",
         )
         using = Recall(store, narrator, sampled=sampled)
         if looking is not None:

@@ -68,12 +68,11 @@ def keep_snapshot(store: MemoryStore, model: VideoLM, settings: Settings, watche
     if has_snapshot(store, model, settings):
         return
     kept = watched().keep()
-    last = store.one("SELECT MAX(t1) FROM coverage")
     with writing(store.path.parent), MemoryStore.open(store.path, write=True) as writable:
         save_snapshot(
             writable,
             kept,
-            time=float(last[0]) if last and last[0] is not None else 0.0,
+            time=store.reaches or 0.0,
             model=model_key(model),
             watching=watching(settings),
         )

@@ -142,7 +142,7 @@ class Inquiry:
     temperature: float = 0.0
     seed: int = 0
     glance: Look | None = None
-    glanced: str = "from the cache of watching"
+    glanced: str = ""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,6 @@ COUNTED = ("clip", "frame", "event", "concept", "mention", "relation", "subtitle
 
 def facts_of(store: MemoryStore) -> dict[str, Any]:
     """What is in a memory, in numbers."""
-    last = store.one("SELECT MAX(t1) FROM coverage")
     snapshot = snapshot_of(store)
     counts = {name: int((store.one(f"SELECT COUNT(*) FROM {name}") or (0,))[0]) for name in COUNTED}
     return {
@@ -50,7 +49,7 @@ def facts_of(store: MemoryStore) -> dict[str, Any]:
         "source": store.get("source"),
         "complete": store.complete,
         "damaged": store.get("damage") is not None,
-        "duration": last[0] if last else None,
+        "duration": store.reaches,
         "bytes": store.path.stat().st_size,
         "snapshot_tokens": snapshot.tokens if snapshot is not None else None,
         "snapshot_bytes": snapshot_bytes(store),

@@ -6,12 +6,12 @@ needed. It is good for one model's weights; its digest says whether it is whole.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,8 +102,5 @@ def drop_snapshots(folder: Path) -> None:
 
 
 def _digest(path: Path) -> str:
-    digest = blake2b(digest_size=32)
     with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()

@@ -123,6 +123,12 @@ class MemoryStore:
         """Whether the whole video is in it."""
         return bool(self.get("state") == COMPLETE)
 
+    @property
+    def reaches(self) -> float | None:
+        """Seconds until which the video is in it; None before the first clip is over."""
+        last = self.one("SELECT MAX(t1) FROM coverage")
+        return None if last is None or last[0] is None else float(last[0])
+
     def add(self, row: object) -> None:
         """Insert a row of `rows.py`, in a transaction; a passage becomes searchable."""
         names = [field.name for field in fields(row)]  # type: ignore[arg-type]

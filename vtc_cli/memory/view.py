@@ -42,8 +42,7 @@ class MemoryView:
     @property
     def duration(self) -> float:
         """Seconds known: of the video, or until the moment."""
-        last = self.store.one("SELECT MAX(t1) FROM coverage")
-        whole = float(last[0]) if last and last[0] is not None else 0.0
+        whole = self.store.reaches or 0.0
         return whole if self.at is None else min(whole, self.at)
 
     def clips(self) -> list[ClipRow]:
@@ -79,8 +78,7 @@ class MemoryView:
             return OpenClip(found[0].t0, min(self.at, found[0].t1))
         if self.store.complete:
             return None
-        last = self.store.one("SELECT MAX(t1) FROM coverage")  # still being watched: what runs is not stored yet
-        begun = float(last[0]) if last and last[0] is not None else 0.0
+        begun = self.store.reaches or 0.0  # still being watched: what runs is not stored yet
         return OpenClip(begun, self.at) if begun <= self.at else None
 
     def frames(self, event: int) -> list[FrameRow]:

@@ -217,6 +217,8 @@ class Adapter(VideoLM):
 
     @torch.no_grad()
     def forward_together(self, spans: Sequence[Span], cache: object, seen: Tensor) -> Tensor:
+        if not self.writes_together:
+            return super().forward_together(spans, cache, seen)
         embeds = torch.stack([span.embeds for span in spans])
         positions = torch.stack([span.positions for span in spans], dim=1)
         logits: Tensor = self.model.lm_head(run_together(self._decoder, embeds, positions, cache, seen))

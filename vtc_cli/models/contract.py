@@ -256,9 +256,10 @@ class VideoLM(ABC):
         """Append a row to each of several answers; logits [answers, vocab], fp32.
 
         spans: one text row each. cache: a transformers `Cache` that holds them all, right-aligned. seen: int64
-        [answers, columns of the cache + 1], 1 where a column belongs to the answer. Only where `writes_together`.
+        [answers, columns of the cache + 1], 1 where a column belongs to the answer. Raises UsageError where not
+        `writes_together`.
         """
-        raise NotImplementedError(f"the {self.info.family} family writes one answer at a time")
+        raise UsageError(f"the {self.info.family} family writes one answer at a time", "ask for one after another")
 
     def rotation(self) -> Rotation | None:
         """How the decoder rotates keys by position, None where it does not; for methods that need keys unrotated.
