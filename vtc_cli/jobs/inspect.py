@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vtc_cli.errors import UsageError, VideoError
 from vtc_cli.jobs.events import Events
+from vtc_cli.jobs.inspect_memory import memory_seen
 from vtc_cli.jobs.run import Runner
 from vtc_cli.jobs.settings import Settings
+from vtc_cli.jobs.setup import from_memory, split_memory
 from vtc_cli.jobs.sources import is_live
 from vtc_cli.jobs.watched import Watched, method_facts
 from vtc_cli.report.inspection.seen import CacheSeen, FrameSeen, Inspected
@@ -42,8 +44,9 @@ def inspect_video(
     """Watch a video and write its pictures into the folder `output`; the page comes first.
 
     at: seconds whose frames are drawn; without any, `FRAMES` spread over what is watched. question: for methods that
-    look at it. Raises UsageError for a source that cannot be read twice or a folder with other things in it,
-    MachineError without the libraries of the extra `report`, VtcError.
+    look at it. With a memory chosen its timeline is drawn, and nothing else where nothing else was asked for.
+    Raises UsageError for a source that cannot be read twice or a folder with other things in it, MachineError without
+    the libraries of the extra `report`, VtcError.
     """
     from vtc_cli.report.inspection.folder import check_folder, write_folder
     from vtc_cli.report.page.canvas import check_libraries
@@ -54,15 +57,30 @@ def inspect_video(
         )
     check_folder(output)
     check_libraries()
-    watcher = Watcher(events or Events())
+    events = events or Events()
+    if not from_memory(settings):
+        return write_folder(output, _watched(source, settings, events, at, question))
+    memory, beside = split_memory(settings)
+    timeline, facts = memory_seen(source, settings, events)
+    text = method_text(memory.stage, memory.name, memory.options)
+    if beside.method or beside.budget is not None or at or question is not None:
+        seen = _watched(source, beside, events, at, question)
+        seen = replace(seen, methods=[*seen.methods, text], facts={**seen.facts, **facts}, memory=timeline)
+    else:
+        seen = Inspected(source, [text], None, [], None, facts, timeline)
+    return write_folder(output, seen)
+
+
+def _watched(source: str, settings: Settings, events: Events, at: Sequence[float], question: str | None) -> Inspected:
+    """What the methods keep of a video that is watched now."""
+    watcher = Watcher(events)
     runner = Runner(settings, watcher)
     if question is None and (asking := [one for one in runner.methods.values() if one.method.by_question()]):
         raise UsageError(f"method `{asking[0].name}` looks at the question", 'give one: --question "..."')
     with closing(runner.open(source)) as clip:
         watcher.times = _times(clip.info, settings, at)
         watched = runner.watch(clip, question)
-        seen = _seen(watcher, watched, clip, runner, question)
-    return write_folder(output, seen)
+        return _seen(watcher, watched, clip, runner, question)
 
 
 def parse_times(text: str | None) -> list[float]:

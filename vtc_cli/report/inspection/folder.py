@@ -19,6 +19,7 @@ from vtc_cli.errors import UsageError, VtcError
 from vtc_cli.report.inspection.pictures import attention_picture, held_picture, kept_picture, kinds_of
 from vtc_cli.report.inspection.plots import draw_course, draw_layers, height_of, on_page, on_paper
 from vtc_cli.report.inspection.seen import FrameSeen, Inspected, as_json
+from vtc_cli.report.inspection.timeline import timeline_caption, timeline_on_page, timeline_on_paper
 from vtc_cli.report.page.canvas import missing
 from vtc_cli.report.units import count
 from vtc_cli.video.timecode import format_time
@@ -26,7 +27,10 @@ from vtc_cli.video.timecode import format_time
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
+    from vtc_cli.memory.timeline import Timeline
+
 NUMBERS, PAGE = "inspect.json", "index.html"
+THUMBNAIL = 192  # pixels of an event's picture, the longer side
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Figure:
 def cache_figures(seen: Inspected) -> list[Figure]:
     """Which moments each layer holds, and how that came about."""
     cache = seen.cache
+    if cache is None:
+        return []
     policy = f"The cache policy, {cache.policy}, dropped {count(cache.evicted) if cache.evicted else 'no'} entries"
     tall = height_of(cache)
     found = [
@@ -67,7 +73,23 @@ def cache_figures(seen: Inspected) -> list[Figure]:
     return found
 
 
-SECTIONS: dict[str, Callable[[Inspected], list[Figure]]] = {"The cache": cache_figures}
+def memory_figures(seen: Inspected) -> list[Figure]:
+    """What a memory took in over time."""
+    memory = seen.memory
+    if memory is None:
+        return []
+    return [
+        Figure(
+            "memory-timeline",
+            "Clips, events and concepts",
+            timeline_caption(memory),
+            timeline_on_page("memory-timeline", memory),
+            timeline_on_paper("memory-timeline", memory),
+        )
+    ]
+
+
+SECTIONS: dict[str, Callable[[Inspected], list[Figure]]] = {"The cache": cache_figures, "The memory": memory_figures}
 
 
 def check_folder(folder: Path) -> None:
@@ -107,6 +129,7 @@ def write_folder(folder: Path, seen: Inspected) -> tuple[Path, ...]:
         frames=frames,
         facts=seen.facts,
         sections=[(name, section) for name, section in figures.items() if section],
+        events=_events(seen.memory) if seen.memory is not None else [],
     )
     numbers = json.dumps(as_json(seen, [PAGE, NUMBERS, *files]), ensure_ascii=False, indent=1)
     files |= {NUMBERS: numbers.encode("utf-8", "replace"), PAGE: page.encode("utf-8", "replace")}
@@ -143,12 +166,41 @@ def _frame(number: int, frame: FrameSeen, colours: Any, files: dict[str, bytes])
     plates = []
     for name, caption, picture in pictures:
         files[f"{stem}-{name}.png"] = _encoded(picture, "PNG")
-        data = f"data:image/jpeg;base64,{base64.b64encode(_encoded(picture, 'JPEG')).decode('ascii')}"
-        plates.append({"data": data, "alt": f"{time}, {name}", "caption": caption})
+        plates.append({"data": _link(picture), "alt": f"{time}, {name}", "caption": caption})
     first, last = map(format_time, frame.span)
     waiting = "; its unit was not complete when the video ended" if frame.held is None else ""
     told = f"unit {frame.unit}, {first} to {last}; {len(frame.kept)} of {frame.tokens} tokens kept{waiting}"
     return {"id": stem, "time": time, "told": told, "plates": plates}
+
+
+def _events(memory: Timeline) -> list[dict[str, Any]]:
+    """What the page says of a memory's events."""
+    told = []
+    for event in memory.events:
+        again = f"; shows again what event {max(event.earlier)} showed" if event.earlier else ""
+        words = event.summary or ("nothing to see" if event.low_info else "no description")
+        picture = _thumbnail(memory.pictures.get(event.id))
+        span = f"{format_time(event.t0)} to {format_time(event.t1)}"
+        told.append({"id": event.id, "span": f"{span}{again}", "words": words, "picture": picture})
+    return told
+
+
+def _thumbnail(jpeg: bytes | None) -> str | None:
+    """A stored picture, small, as a link that holds it; None where there is none, or none that can be read."""
+    from PIL import Image, UnidentifiedImageError
+
+    if jpeg is None:
+        return None
+    try:
+        picture = Image.open(io.BytesIO(jpeg)).convert("RGB")
+    except (UnidentifiedImageError, OSError):
+        return None
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    return _link(picture)
+
+
+def _link(picture: Picture) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(_encoded(picture, 'JPEG')).decode('ascii')}"
 
 
 def _kinds(frame: FrameSeen) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
+    from vtc_cli.memory.timeline import Timeline
+
 SCHEMA = "vtc.inspect/1"
 
 
@@ -66,19 +68,22 @@ class CacheSeen:
 
 @dataclass(frozen=True)
 class Inspected:
-    """A video as a model watched it with some methods. facts: name -> text, for the reader of the page."""
+    """A video as a model watched it with some methods, or as a memory holds it, or both.
+
+    frames, cache: none where it was not watched for them. facts: name -> text, for the reader of the page.
+    """
 
     video: str
     methods: Sequence[str]
     question: str | None
     frames: Sequence[FrameSeen]
-    cache: CacheSeen
+    cache: CacheSeen | None
     facts: Mapping[str, str]
+    memory: Timeline | None = None
 
 
 def as_json(seen: Inspected, files: Sequence[str]) -> dict[str, Any]:
     """Everything that is drawn, as plain values. files: names of the pictures beside it."""
-    cache = seen.cache
     return {
         "schema": SCHEMA,
         "video": seen.video,
@@ -86,15 +91,20 @@ def as_json(seen: Inspected, files: Sequence[str]) -> dict[str, Any]:
         "question": seen.question,
         "facts": dict(seen.facts),
         "frames": [_frame(frame) for frame in seen.frames],
-        "cache": {
-            "policy": cache.policy,
-            "evicted": cache.evicted,
-            "spans": [list(span) for span in cache.spans],
-            "kept": list(cache.kept),
-            "entries": _rounded(cache.entries),
-            "course": [{"time": time, "entries": _rounded(entries)} for time, entries in cache.course],
-        },
+        "cache": None if seen.cache is None else _cache(seen.cache),
+        "memory": None if seen.memory is None else seen.memory.plain(),
         "files": list(files),
+    }
+
+
+def _cache(cache: CacheSeen) -> dict[str, Any]:
+    return {
+        "policy": cache.policy,
+        "evicted": cache.evicted,
+        "spans": [list(span) for span in cache.spans],
+        "kept": list(cache.kept),
+        "entries": _rounded(cache.entries),
+        "course": [{"time": time, "entries": _rounded(entries)} for time, entries in cache.course],
     }
 
 

@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ COLOURS = 8  # of the style sheet: --c1 to --c8
 FORE, MUTED, GRID, PAPER = "#a20001", "#a20002", "#a20003", "#a20004"
 _ON_PAGE = {FORE: "currentColor", MUTED: "var(--muted)", GRID: "var(--line)", PAPER: "var(--paper)"}
 _ON_PAPER = {FORE: "#1d2126", MUTED: "#5c646d", GRID: "#dcdfe3", PAPER: "#ffffff"}
+_PRINTED = ("#0067a8", "#c4500a", "#00805b", "#a83e87", "#b27a00", "#2f9bc9", "#5d5f9e", "#6f6a61")  # the light style's
 WIDTH = 5.8  # inches of 72 points; the page scales it
 DPI = 200  # of what is a picture within a figure, and of figures on paper
 STYLE: Any = {
@@ -36,6 +38,20 @@ STYLE: Any = {
 def colour(number: int) -> str:
     """The stand-in for the `number`th colour of the page, from 0."""
     return f"#a1000{number % COLOURS + 1}"
+
+
+@dataclass(frozen=True)
+class Ink:
+    """What to draw with: colours that tell things apart, of texts, of what stands back, and of what is beneath."""
+
+    colours: tuple[str, ...]
+    fore: str
+    muted: str
+    paper: str
+
+
+ON_PAGE = Ink(tuple(colour(number) for number in range(COLOURS)), FORE, MUTED, PAPER)
+ON_PAPER = Ink(_PRINTED, _ON_PAPER[FORE], _ON_PAPER[MUTED], _ON_PAPER[PAPER])
 
 
 @contextmanager
