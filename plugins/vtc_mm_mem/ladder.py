@@ -92,7 +92,7 @@ class Ladder:
             if step is None:
                 continue
             self._steps.append(step)
-            if len(step.answers) > 1 and step.posterior.confident(self._how.gate):
+            if len(step.answers) > 1 and step.posterior.confident(self._how.gate) and not _absent(step):
                 stopped = "confident"
                 break
         if not self._steps:
@@ -207,11 +207,14 @@ class Ladder:
     def _place(self) -> int:
         """The last step, unless it is clearly less sure than the best one that covers its labels.
 
-        Where only `not shown` was to choose from, there is nothing to be sure of.
+        Where only `not shown` was to choose from, there is nothing to be sure of, and that it is not shown a later step
+        knows better.
         """
         last = len(self._steps) - 1
         sure = [
-            place for place, step in enumerate(self._steps) if step.posterior.coverage >= 0.5 and len(step.answers) > 1
+            place
+            for place, step in enumerate(self._steps)
+            if step.posterior.coverage >= 0.5 and len(step.answers) > 1 and (place == last or not _absent(step))
         ]
         best = min(sure, key=lambda place: self._steps[place].posterior.entropy, default=last)
         worse = self._steps[last].posterior.entropy - self._steps[best].posterior.entropy
@@ -246,6 +249,14 @@ class Ladder:
         if stopped in ("calls", "tokens", "seconds"):
             return (f"the search ended at its budget of {stopped}; allow more with -m mm-mem:{_option(stopped)}=...",)
         return ()
+
+
+def _absent(step: Step) -> bool:
+    """Whether `not shown` is the likeliest answer: true of what was looked at, which is a few pictures of a long video.
+
+    So it ends no search; whoever says that something is nowhere has to have looked where it would be.
+    """
+    return step.answers[step.posterior.best] == NOT_SHOWN
 
 
 def _with_times(text: str, intervals: Sequence[Interval]) -> str:

@@ -178,6 +178,38 @@ def test_a_stage_without_a_proposal_does_not_outweigh_one_with(store, film) -> N
     assert found.answer.startswith("a dog")
 
 
+def favouring(answers: list[tuple[str, float]]) -> Narration:
+    """Proposes a dog; of each stage, likes an answer with this entropy over two."""
+    stage = iter(answers)
+
+    def weigh(prompt, choices, frames):
+        if set(choices) == {"yes", "no"}:
+            return dict.fromkeys(choices, log(0.5))
+        liked, entropy = next(stage)
+        labels = sorted(choices, key=lambda label: liked not in choices[label])
+        return spread(entropy, labels)
+
+    return Narration(write=lambda prompt, frames: "a dog", weigh=weigh)
+
+
+@pytest.mark.parametrize("last", [0.1, 0.45, 0.6])
+def test_that_it_is_not_in_a_few_pictures_ends_no_search(store, film, last: float) -> None:
+    """However sure a glance is that there is none: what is found further down is the answer."""
+    narration = favouring([("not shown", 0.05), ("not shown", 0.05), ("not shown", 0.05), ("dog", last)])
+    found = ask(store, film, narration, "what is it?", both_orders=False)
+    assert stages(found) == ["S0", "S1", "S2", "S3"]
+    assert found.stage == "S3"
+    assert found.answer.startswith("a dog")
+    assert found.supported
+
+
+def test_what_is_nowhere_is_not_shown_and_sure_after_the_last_look(store, film) -> None:
+    found = ask(store, film, favouring([("not shown", 0.1)] * 4), "what is it?", both_orders=False)
+    assert stages(found) == ["S0", "S1", "S2", "S3"]
+    assert (found.answer, found.supported) == ("not shown in the video", False)
+    assert found.posterior.confident(0.5)
+
+
 def test_candidates_are_told_apart_by_their_words_and_capped(store, film) -> None:
     said = iter(["A red ball.", "the red ball", "dog", "cat", "owl", "emu", "bee", "fly", "ant"])
     narration = Narration(
