@@ -22,7 +22,7 @@ from vtc_cli.memory import (
 from vtc_mm_mem.candidates import PROPOSAL_TOKENS, Candidates, weigh
 from vtc_mm_mem.gathering import CLIPS, CLOSE_EVENTS, Evidence, Gathering, trimmed, words_of
 from vtc_mm_mem.spending import Limits, Spending
-from vtc_mm_mem.wording import NOT_SHOWN, SUPPORTED, YES_NO, filled, span
+from vtc_mm_mem.wording import NOT_SHOWN, SUPPORTED, YES_NO, filled, notes, span
 
 STAGES = ("S0", "S1", "S2", "S3")
 JUDGED = 4
@@ -119,9 +119,10 @@ class Ladder:
             self._spent.looked(0)
         if self._candidates.asks_when:
             self._candidates.times(self._found.hits, self._found.when.order)
-        if not self._candidates.asks_when or not self._candidates.proposed:
-            self._candidates.propose(look, text, self._inquiry.seed, several=not self._steps)
-        belief = weigh(look, self._candidates, text, self._how.both_orders)
+        with look.beginning(notes(text)):
+            if not self._candidates.asks_when or not self._candidates.proposed:
+                self._candidates.propose(look, text, self._inquiry.seed, several=not self._steps)
+            belief = weigh(look, self._candidates, text, self._how.both_orders)
         self._looks.append((look, text))
         return Step(
             stage=stage,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,9 @@ class Looking:
     narration: Narration
     frames: list[Frame]
     visual_tokens: int
+
+    def beginning(self, text: str) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def write(self, prompt: str, *, limit: int, temperature: float = 0.0, seed: int = 0) -> Written:
         self._note("write", prompt)

@@ -14,6 +14,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from vtc_cli.engine.beginning import Beginning
 from vtc_cli.engine.budget import ROWS_MARGIN, Allowance, allow
 from vtc_cli.engine.cache_needs import rotation_for
 from vtc_cli.engine.heap import give_back, memory
@@ -73,6 +74,7 @@ class Context:
         self._slab: Slab | None = None
         self._allowance: Allowance | None = None
         self._forget_above = 1024
+        self.beginning: Beginning | None = None
         self.caveats: tuple[str, ...] = ()
 
     @property

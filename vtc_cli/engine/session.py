@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vtc_cli.engine.answer import Answer
+from vtc_cli.engine.beginning import begun
 from vtc_cli.engine.budget import Allowance, one_budget
 from vtc_cli.engine.cache_needs import check_cache_policy
 from vtc_cli.engine.context import Context, Placed
@@ -182,9 +183,11 @@ class Session:
         A unit cut by the end of `frames` waits for its missing frame in the next call. A question in between sees it
         completed with its last frame repeated, as the model was trained to see a video's end.
 
-        Raises UsageError when a unit cannot fit the budget, MachineError when memory runs out; the frames of that
-        chunk are lost, and the session can still be asked about what it had taken in.
+        Raises UsageError within a block of `beginning`, or when a unit cannot fit the budget, MachineError when memory
+        runs out; the frames of that chunk are lost, and the session can still be asked about what it had taken in.
         """
+        if self._context.beginning is not None:
+            raise UsageError("what prompts begin with is in the cache", "watch after the block of `beginning`")
         per_unit = self.model.info.frames_per_unit
         for frame in self.meter.waited(frames):
             self.meter.add("frames")
@@ -229,6 +232,19 @@ class Session:
         """fp32 [vocab] at the first place of an answer. Leaves no trace, like `ask`, and raises what it raises."""
         with self._asked(Turn(question, dict(choices or {}), limit=1)) as (logits, _):
             return logits
+
+    @contextmanager
+    def beginning(self, text: str) -> Iterator[None]:
+        """While the block lasts, questions that begin with `text` cost only what comes after it; others cost the same.
+
+        Answers are those without it, up to rounding. Watching has to wait for the end of the block. Where nothing was
+        watched there is nothing to begin with.
+        """
+        if not text or (not self.units and not self._tail):
+            yield
+            return
+        with torch.no_grad(), begun(self._context, self._complete(), text):
+            yield
 
     @torch.no_grad()
     def begin(self, question: str, *, max_new_tokens: int) -> Begun:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from vtc_cli.engine.answer import Answer
+from vtc_cli.engine.beginning import prompt_rows
 from vtc_cli.engine.context import Context, Placed
 from vtc_cli.engine.decode import Decoded, Sampler, TextStream, decode, posterior
 from vtc_cli.engine.evidence import attending
@@ -50,9 +51,7 @@ class Turn:
 
     def spans(self, context: Context, cut: Sequence[Placed]) -> list[Span]:
         """The rows of the cut unit, if any, and of the question, after what `context` holds."""
-        spans = [span for _, span in cut]
-        start = spans[-1].cursor if spans else context.cursor
-        return [*spans, context.model.question(start, self.question, self.choices or None)]
+        return prompt_rows(context, cut, self.question, self.choices or None)
 
     def take(self, context: Context, cut: Sequence[Placed], began: float) -> Answer:
         """Append the cut unit, if any, and the question; answer; leave the cache as it was, whatever happens."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -72,6 +73,10 @@ class Look(Protocol):
     """
 
     visual_tokens: int
+
+    def beginning(self, text: str) -> AbstractContextManager[None]:
+        """Prompts of the block that begin with `text` may cost only what comes after it; their answers are the same."""
+        ...
 
     def write(self, prompt: str, *, limit: int, temperature: float = 0.0, seed: int = 0) -> Written:
         """Text in answer to a prompt, at most `limit` tokens."""

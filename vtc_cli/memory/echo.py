@@ -7,6 +7,7 @@ the pictures and the prompt alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
 from typing import Any
 
@@ -76,6 +77,10 @@ class EchoingLook:
         self._echo, self._frames, self._room, self._detail, self._key = echo, frames, room, detail, key
         self._real: Look | None = None
         self.visual_tokens = int(echo.once((*key, "tokens"), lambda: self._look().visual_tokens))
+
+    def beginning(self, text: str) -> AbstractContextManager[None]:
+        """See `Look.beginning`. What is echoed costs nothing."""
+        return nullcontext()
 
     def write(self, prompt: str, *, limit: int, temperature: float = 0.0, seed: int = 0) -> Written:
         """See `Look.write`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import numpy as np
@@ -133,6 +134,10 @@ class SessionLook:
         self._session = session
         self.origin = origin
         self.visual_tokens = session.meter.counts["visual_kept"]
+
+    def beginning(self, text: str) -> AbstractContextManager[None]:
+        """See `Look.beginning`."""
+        return self._session.beginning(text)
 
     def write(self, prompt: str, *, limit: int, temperature: float = 0.0, seed: int = 0) -> Written:
         """See `Look.write`. Raises UsageError for a prompt longer than the room kept for it."""
