@@ -5,8 +5,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from vtc_cli.train.language import FAR, WHOLE, _skills
 from vtc_cli.train.world import ask_all, frame_at, make_long_film, render
 from vtc_cli.train.world.palette import HELD_OUT
+from vtc_cli.train.world.questions import SHORT_SKILLS
 
 SIZE = (128, 128)
 
@@ -79,3 +81,11 @@ def test_any_moment_of_hours_costs_one_background(monkeypatch):
 
 def _recalls(film, seed):
     return ask_all(film, np.random.default_rng(seed), skills=("recall",))["recall"]
+
+
+def test_of_films_of_many_units_what_lies_far_back_is_asked():
+    rng = np.random.default_rng(0)
+    asked = Counter(skill for _ in range(200) for skill in _skills(rng, 1.0, WHOLE + 1))
+    assert {asked[skill] for skill in FAR} == {200}
+    others = [asked[skill] for skill in SHORT_SKILLS if skill not in FAR]
+    assert 0 < min(others) <= max(others) < 100

@@ -41,7 +41,7 @@ LETTERED = 0.15  # share of the questions with a closed list of answers that are
 COURSES: tuple[tuple[float, dict[int, float]], ...] = (
     (0.1, {1: 0.7, 2: 0.3}),
     (0.6, {1: 0.06, 2: 0.22, 4: 0.28, 8: 0.25, 16: 0.15, 32: 0.04}),
-    (1.0, {1: 0.02, 2: 0.23, 4: 0.22, 8: 0.18, 16: 0.15, 32: 0.06, 48: 0.05, 64: 0.05, 96: 0.03, 128: 0.01}),
+    (1.0, {1: 0.02, 2: 0.18, 4: 0.18, 8: 0.17, 16: 0.18, 32: 0.12, 64: 0.06, 128: 0.06, 192: 0.03}),
 )
 # Films of more units are read without a gradient up to their last units: to find a moment among many, it is the
 # question that has to learn, and a minute-long film would otherwise cost as much as ten short ones.
@@ -55,6 +55,7 @@ KINDS = (*SKILLS, CHOICE)
 EASY = ("colour", "shape", "exists", "motion", "absent", "relevance")  # learnt first, and asked about in every film
 DENSE = (("describe", 1.0), ("json", 0.9))  # a description teaches more per token than any question: asked as often
 REHEARSED = (0.07, 0.3)  # from this share of the steps on, a film is asked an easy skill with this probability
+FAR = ("when", "duration", "during", "order", "absent")  # what of films of many units is asked about nearly alone
 TIMED = ("when", "duration")  # nearly always the same answer in a film of one or two units, so seldom asked there
 Spans = list[tuple[float, float]]
 
@@ -127,6 +128,8 @@ def _skills(rng: np.random.Generator, progress: float, units: int) -> tuple[str,
     odds = dict.fromkeys(SHORT_SKILLS, 1.0)
     if progress >= since:
         odds |= dict.fromkeys(EASY, share)
+    if units > WHOLE:
+        odds = {skill: 1.0 if skill in FAR else share * odds[skill] for skill in odds}
     if units <= 2:
         odds |= dict.fromkeys(TIMED, 0.3)
     return tuple(skill for skill in SHORT_SKILLS if rng.random() < odds[skill])

@@ -22,7 +22,7 @@ from vtc_cli.train.world.labels import CHANNELS, IGNORE, unit_at
 from vtc_cli.train.world.shoot import make_film
 
 REPAINTED = 0.5  # share of the films in colours that have no name
-COLOURLESS = 0.25  # share of the films in greys: a shape is one whatever its colour
+COLOURLESS = 0.35  # share of the films in greys: a shape is one whatever its colour
 TRIES = 3  # films drawn for a unit until one has something to read: reading is learnt last
 # A large thing fills ten cells and a small one two, but each has one middle: what the decoder counts by.
 MIDDLE = "middle"
@@ -34,7 +34,7 @@ NOTHING = {"kind": 0.3, "colour": 0.3, "motion": 0.3, "digit": 0.06, "word": 0.0
 PLACES = {"row": 8, "column": 8}
 READ = {**CHANNELS, **PLACES, MIDDLE: LABELLED[MIDDLE]}
 THERE = 8.0  # how much more the place of something counts than the place of nothing
-HARD = {"kind": 2.0}  # what is learnt last counts more
+HARD = {"kind": 3.0}  # what is learnt last counts more
 
 
 def vision_batch(step: int, units: int = 24, split: str = "train") -> tuple[Tensor, Tensor]:
