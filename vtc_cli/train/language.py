@@ -18,10 +18,11 @@ from torch.nn import functional as F
 from vtc_cli.models.prompt import multiple_choice
 from vtc_cli.train import forward
 from vtc_cli.train.architecture import CELL, MERGE, PATCH
-from vtc_cli.train.clock import WEIGHT, Hours, clock_loss, hours
+from vtc_cli.train.clock import WEIGHT, Hours, Spans, clock_loss, hours
 from vtc_cli.train.mention import Told, mention_loss
-from vtc_cli.train.packing import UNLEARNT, Exchange, Layout, exchange, layout, pack, visible
+from vtc_cli.train.packing import UNLEARNT, VIDEO_ENDS, Exchange, Layout, after, exchange, layout, pack, visible
 from vtc_cli.train.readouts import Readouts, taps
+from vtc_cli.train.recollection import WRAPPING, Recollection, asked_of, recollection
 from vtc_cli.train.roll import roll, roll_loss
 from vtc_cli.train.story import Shots, shots, story_loss
 from vtc_cli.train.stream import WORN, compressed, random_size, to_input
@@ -48,16 +49,17 @@ COURSES: tuple[tuple[float, dict[int, float]], ...] = (
 WHOLE = 32
 LEARNT = 16  # units of such a film that are learnt from
 ASKED = 90  # questions a film is asked at most
-WRAPPING = "Question: {question}\nAnswer in a few words."  # how a memory asks
-WRAPPED = 0.06  # share of the questions asked so
-CHOICE = "choice"  # what multiple choice is called in the log, whatever the skill
-KINDS = (*SKILLS, CHOICE)
+WRAPPED = 0.06  # share of the questions asked as a memory does
+REMEMBERED = 0.4  # share of the steps with films of LOOKED units that look as a memory does, at one film
+LOOKED = (8, 16, 32)
+RECALLED = 60  # questions of such a look
+CHOICE, NOTED = "choice", "noted"  # what multiple choice and questions behind notes are called in the log
+KINDS = (*SKILLS, CHOICE, NOTED)
 EASY = ("colour", "shape", "exists", "motion", "absent", "relevance")  # learnt first, and asked about in every film
 DENSE = (("describe", 1.0), ("json", 0.9))  # a description teaches more per token than any question: asked as often
 REHEARSED = (0.07, 0.3)  # from this share of the steps on, a film is asked an easy skill with this probability
 FAR = ("when", "duration", "during", "order", "absent")  # what of films of many units is asked about nearly alone
 TIMED = ("when", "duration")  # nearly always the same answer in a film of one or two units, so seldom asked there
-Spans = list[tuple[float, float]]
 
 
 @lru_cache(maxsize=1)
@@ -98,20 +100,29 @@ def language_batch(step: int, folder: str, steps: int, films: int = 32) -> Mappi
     gap = float(rng.choice([0.5, 1.0, 1.0, 1.0, 2.0])) if units <= 2 else 1.0
     offset = float(rng.choice([0.0, np.exp(rng.uniform(0, np.log(4000)))], p=[0.7, 0.3]))  # most films are short
     skip = int(rng.choice([0, np.exp(rng.uniform(0, np.log(60000)))]))
-    times = [(2 * index * gap, (2 * index + 1) * gap) for index in range(units)]
+    times: Spans = [(2 * index * gap, (2 * index + 1) * gap) for index in range(units)]
+    looked = None
+    if units in LOOKED and rng.random() < REMEMBERED:
+        looked = recollection(step * films, units, size[1] / size[0], rng)
+        times, offset = looked.times, 0.0
     tags = [(offset + first, offset + last) for first, last in times]
     pictures, asked, drawn, rolls = [], [], [], []
-    for index in range(max(1, films // units)):
-        film = _film(rng, step * films + index, 2 * units * gap, size[1] / size[0])
+    for index in range(max(1, films // units) if looked is None else 1):
+        film = looked.film if looked else _film(rng, step * films + index, 2 * units * gap, size[1] / size[0])
         drawn.append(film)
         shown = [unit_at(film, pair, size, CELL) for pair in times]
         frames = np.concatenate([frames for frames, _ in shown])
         rolls.append(roll(film, times, [labels for _, labels in shown]))
         pictures.append(compressed(frames, rng) if rng.random() < WORN else frames)
+        if looked is not None:
+            asked.append(_recalled(looked, rng, tokenizer, _missing(folder)))
+            break
         skills = _skills(rng, step / steps, units)
         room = 150 + 70 * min(units, 24)
         asked.append(_exchanges(Told(film, times, tags), skills, rng, tokenizer, _missing(folder), offset, room))
     start = layout(tokenizer, tags, (size[0] // CELL, size[1] // CELL), skip)
+    if looked is not None and looked.notes:
+        start = after(tokenizer, start, looked.notes)
     frames = torch.from_numpy(np.stack(pictures)).unflatten(1, (units, 2)).flatten(0, 1)
     since = units - LEARNT if units > WHOLE else 0
     truth = {
@@ -177,6 +188,15 @@ def _exchanges(
             break
         found.append(item)
     return found
+
+
+def _recalled(looked: Recollection, rng: np.random.Generator, tokenizer: Any, missing: Missing) -> list[Exchange]:
+    """Questions of a look as a memory takes it."""
+    kind, before = (NOTED, "") if looked.notes else (CHOICE, VIDEO_ENDS)
+    return [
+        exchange(tokenizer, question.text, question.answer, KINDS.index(kind), missing, before=before)
+        for question in asked_of(looked, rng, RECALLED)
+    ]
 
 
 def _answer(question: Question, tags: Sequence[tuple[float, float]], offset: float) -> str | None:

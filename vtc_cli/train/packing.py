@@ -18,6 +18,7 @@ from vtc_cli.models.prompt import time_tag
 from vtc_cli.train.mention import FIELDS
 from vtc_cli.train.unshown import Missing
 
+VIDEO_ENDS = "<|vision_end|>"
 UNLEARNT = -100  # target of a token that nothing is learnt from
 
 
@@ -70,6 +71,14 @@ def layout(tokenizer: Any, times: list[tuple[float, float]], grid: tuple[int, in
     return Layout(torch.tensor(ids), torch.cat(columns, dim=1), torch.tensor(visual), cursor)
 
 
+def after(tokenizer: Any, start: Layout, text: str) -> Layout:
+    """The same beginning with words behind the video that every question comes after."""
+    ids = torch.tensor(tokenizer.encode(f"{VIDEO_ENDS}{text}").ids)
+    positions = (start.cursor + torch.arange(len(ids))).expand(3, -1)
+    whole = torch.cat([start.ids, ids]), torch.cat([start.positions, positions], dim=1)
+    return Layout(*whole, start.visual, start.cursor + len(ids))
+
+
 @dataclass(frozen=True)
 class Exchange:
     """A question and its answer as token ids.
@@ -95,12 +104,13 @@ def exchange(
     kind: int,
     missing: Missing | None = None,
     mentions: Sequence[tuple[int, tuple[int, ...]]] = (),
+    before: str = VIDEO_ENDS,
 ) -> Exchange:
     """What follows the film when a question is asked and answered, as the chat template writes it.
 
-    mentions: (index of a character of the question, labels) of what it names.
+    mentions: (index of a character of the question, labels) of what it names. before: what stands before the question;
+    nothing where words come `after` the video.
     """
-    before = "<|vision_end|>"
     asked = tokenizer.encode(f"{before}{question}<|im_end|>\n<|im_start|>assistant\n")
     said = tokenizer.encode(f"{answer}<|im_end|>").ids
     named = [(asked.char_to_token(len(before) + at), labels) for at, labels in mentions]
