@@ -21,6 +21,7 @@ from vtc_cli.train.readouts import Readouts
 from vtc_cli.train.recipe import MICROSCOPIC
 from vtc_cli.train.tiny import start, train_language, trained
 from vtc_cli.train.vision import Heads, vision_batch, vision_loss
+from vtc_cli.train.world.questions import SHORT_SKILLS
 
 CPU = torch.device("cpu")
 BLOCKS = Blocks.choose(compiled=False)
@@ -87,6 +88,8 @@ def test_the_decoder_learns(trained_folder):
 def test_a_long_film_is_read_without_gradients_up_to_its_last_units(trained_folder, monkeypatch):
     """The questions are answered as if all of it were learnt from; only its last units are asked about themselves."""
     monkeypatch.setattr(language, "_units", lambda rng, progress: 8)
+    monkeypatch.setattr(language, "_skills", lambda rng, progress, units: SHORT_SKILLS)  # or other questions are asked
+    monkeypatch.setattr(language, "REMEMBERED", 0.0)
     model = trained(trained_folder, MICROSCOPIC)
     model.model.visual.requires_grad_(False)
     torch.manual_seed(0)
