@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from itertools import pairwise
+from mmap import mmap
 
 import pytest
 import torch
@@ -13,15 +14,19 @@ from hypothesis import strategies as st
 from vtc_cli.report.memory import MemoryWatch, lifetime_peak, resident
 
 
-def touched(size: int) -> bytearray:
-    return bytearray(b"x" * size)
+def touched(size: int) -> mmap:
+    """Memory of its own pages: what the allocator hands out may have been resident before."""
+    pages = mmap(-1, size)
+    while pages.tell() < size:
+        pages.write(b"x" * min(1 << 20, size - pages.tell()))
+    return pages
 
 
 def test_peak_sees_memory_that_was_held_at_a_reading() -> None:
     watch = MemoryWatch()
     held = touched(64 << 20)
     watch.sample(0.0, kv=10)
-    del held
+    held.close()
     watch.sample(1.0, kv=20)
     use = watch.use()
     assert use.rss_after_load is not None
@@ -37,7 +42,7 @@ def test_new_lifetime_peak_between_readings_is_not_missed() -> None:
     assert peak is not None
     assert now is not None
     held = touched(peak - now + (96 << 20))
-    del held
+    held.close()
     use = watch.use()
     assert use.rss_peak is not None
     assert use.rss_peak > peak
@@ -51,7 +56,7 @@ def test_a_peak_between_readings_is_not_missed_after_a_larger_video() -> None:
     before = watch.use()
     watch.begin()
     held = touched(96 << 20)
-    del held
+    held.close()
     use, start = watch.use(), resident()
     assert use.rss_peak is not None
     assert start is not None
@@ -67,7 +72,7 @@ def test_begin_forgets_peaks_but_keeps_the_baseline() -> None:
     held = touched(128 << 20)
     watch.sample(0.0)
     high = watch.use()
-    del held
+    held.close()
     watch.begin()
     low = watch.use()
     assert low.rss_after_load == high.rss_after_load
