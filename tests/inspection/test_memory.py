@@ -101,6 +101,19 @@ def test_other_methods_are_drawn_beside_it(vtc, clip, place):
     assert {"memory", "cache"} <= set(found["facts"])
 
 
+def test_a_method_that_looks_at_the_question_is_drawn_beside_it_too(vtc, clip, place):
+    asking = ("inspect", clip, "--memory", "-m", "hiprune++:retain=1/2,beta=0.3", "--at", "1", "-o", "seen")
+    result = vtc(*asking)
+    assert result.code == 2
+    assert "looks at the question" in result.err
+    assert not (place / "home").exists()  # no memory was made for nothing
+    result = vtc(*asking, "--question", "Which digit?")
+    assert result.code == 0, result.err
+    found = told(place / "seen")
+    assert found["memory"]["complete"]
+    assert "text" in found["frames"][0]["kinds"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

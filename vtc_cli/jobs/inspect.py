@@ -13,7 +13,7 @@ from vtc_cli.jobs.events import Events
 from vtc_cli.jobs.inspect_memory import memory_seen
 from vtc_cli.jobs.run import Runner
 from vtc_cli.jobs.settings import Settings
-from vtc_cli.jobs.setup import from_memory, split_memory
+from vtc_cli.jobs.setup import from_memory, methods_of, split_memory
 from vtc_cli.jobs.sources import is_live
 from vtc_cli.jobs.watched import Watched, method_facts
 from vtc_cli.report.inspection.seen import CacheSeen, FrameSeen, Inspected
@@ -58,10 +58,14 @@ def inspect_video(
     check_folder(output)
     check_libraries()
     events = events or Events()
+    memory, beside = split_memory(settings)
+    chosen = methods_of(beside).values()
+    if question is None and (asking := [one for one in chosen if one.method.by_question()]):
+        raise UsageError(f"method `{asking[0].name}` looks at the question", 'give one: --question "..."')
     if not from_memory(settings):
         return write_folder(output, _watched(source, settings, events, at, question))
-    memory, beside = split_memory(settings)
-    timeline, facts = memory_seen(source, settings, events)
+    alone = tuple(spec for spec in settings.method if spec not in beside.method)  # others thin what is watched now
+    timeline, facts = memory_seen(source, replace(settings, method=alone, budget=None), events)
     text = method_text(memory.stage, memory.name, memory.options)
     if beside.method or beside.budget is not None or at or question is not None:
         seen = _watched(source, beside, events, at, question)
@@ -75,8 +79,6 @@ def _watched(source: str, settings: Settings, events: Events, at: Sequence[float
     """What the methods keep of a video that is watched now."""
     watcher = Watcher(events)
     runner = Runner(settings, watcher)
-    if question is None and (asking := [one for one in runner.methods.values() if one.method.by_question()]):
-        raise UsageError(f"method `{asking[0].name}` looks at the question", 'give one: --question "..."')
     with closing(runner.open(source)) as clip:
         watcher.times = _times(clip.info, settings, at)
         watched = runner.watch(clip, question)

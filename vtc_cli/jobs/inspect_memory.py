@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 from vtc_cli.jobs.events import Events
 from vtc_cli.jobs.recalling import MemoryRunner
@@ -12,21 +11,16 @@ from vtc_cli.memory.showing import facts_of
 from vtc_cli.memory.timeline import Timeline, timeline_of
 from vtc_cli.report.units import count, size
 
-if TYPE_CHECKING:
-    from vtc_cli.models.contract import VideoLM
-
 COUNTED = ("clips", "frames", "events", "concepts", "mentions", "relations", "subtitles")
 
 
-def memory_seen(
-    source: str, settings: Settings, events: Events, model: VideoLM | None = None
-) -> tuple[Timeline, dict[str, str]]:
+def memory_seen(source: str, settings: Settings, events: Events) -> tuple[Timeline, dict[str, str]]:
     """What a video's memory holds over time, and facts for the reader of the page.
 
     settings: with a method of the stage `memory`. Where there is no complete memory, it is made; a model is loaded for
     that only. Raises UsageError as `vtc ask --memory` does, VtcError.
     """
-    runner = MemoryRunner(settings, events, model)
+    runner = MemoryRunner(settings, events)
     with closing(runner.open(source)) as clip:
         found = runner.rememberer.find(clip) or runner.remember(clip)
     with closing(found.store) as store:
