@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.report.reading_html import Page
-from tests.support.browser import chromium, opened
+from tests.support.browser import chromium, opened, scriptable
 
 HIPRUNE = ("-m", "hiprune:retain=1/2,alpha=0.5")
 
@@ -161,10 +161,7 @@ def test_without_the_libraries_the_extra_is_named_before_watching(vtc, clip, mon
 @pytest.mark.skipif(chromium() is None, reason="no Chromium here")
 def test_in_a_browser_nothing_complains_and_every_picture_is_there(vtc, clip, place):
     assert vtc("inspect", clip, *HIPRUNE, "--at", "0,2", "-o", "seen").code == 0
-    page = place / "seen" / "index.html"
-    # The page allows no script; the test's own copy does.
-    text = page.read_text(encoding="utf-8").replace("default-src 'none';", "script-src 'unsafe-inline';")
-    page.write_text(text, encoding="utf-8")
+    page = scriptable(place / "seen" / "index.html")
     script = "document.body.dataset.broken = [...document.images].filter(image => !image.naturalWidth).length"
     dom, console = opened(page, place / "profile", script)
     assert console == []

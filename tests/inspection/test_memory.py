@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.report.reading_html import Page
-from tests.support.browser import chromium, opened
+from tests.support.browser import chromium, opened, scriptable
 from vtc_cli.memory.timeline import ClipSpan, ConceptSpans, EventSpan, Timeline
 from vtc_cli.report.inspection.timeline import (
     MOST_ARCS,
@@ -183,10 +183,7 @@ def test_paper_has_the_colours_of_the_page():
 @pytest.mark.skipif(chromium() is None, reason="no Chromium here")
 def test_in_a_browser_nothing_complains_and_every_event_has_its_picture(vtc, clip, place):
     assert vtc("inspect", clip, "--memory", "-o", "seen").code == 0
-    page = place / "seen" / "index.html"
-    # The page allows no script; the test's own copy does.
-    text = page.read_text(encoding="utf-8").replace("default-src 'none';", "script-src 'unsafe-inline';")
-    page.write_text(text, encoding="utf-8")
+    page = scriptable(place / "seen" / "index.html")
     script = "document.body.dataset.whole = [...document.images].filter(image => image.naturalWidth).length"
     dom, console = opened(page, place / "profile", script)
     assert console == []

@@ -15,6 +15,13 @@ def chromium() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
+def scriptable(page: Path) -> Path:
+    """The same page, which allows no script of its own, opened to those of a test."""
+    text = page.read_text(encoding="utf-8").replace("default-src 'none';", "script-src 'unsafe-inline';")
+    page.write_text(text, encoding="utf-8")
+    return page
+
+
 def opened(page: Path, folder: Path, script: str = "") -> tuple[str, list[str]]:
     """(the document after `script` ran at its end, what was written to the console).
 

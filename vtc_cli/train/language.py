@@ -116,7 +116,7 @@ def language_batch(step: int, folder: str, steps: int, films: int = 32) -> Mappi
         pictures.append(compressed(frames, rng) if rng.random() < WORN else frames)
         if looked is not None:
             asked.append(_recalled(looked, rng, tokenizer, _missing(folder)))
-            break
+            continue
         skills = _skills(rng, step / steps, units)
         room = 150 + 70 * min(units, 24)
         asked.append(_exchanges(Told(film, times, tags), skills, rng, tokenizer, _missing(folder), offset, room))

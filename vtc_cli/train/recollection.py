@@ -7,6 +7,7 @@ pictures for neighbours and the notes for nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -148,11 +149,7 @@ def _when(found: Recollection, rng: np.random.Generator) -> Iterator[Question]:
 
 def _how_often(film: Film, rng: np.random.Generator) -> Iterator[Question]:
     """In how many shots something is."""
-    counts: dict[tuple[str, str], int] = {}
-    for scene in film.scenes:
-        for thing in scene.things:
-            counts[thing.pair] = counts.get(thing.pair, 0) + 1
-    for pair, count in counts.items():
+    for pair, count in Counter(thing.pair for thing in film.things).items():
         if count <= 5:
             text = str(rng.choice(HOW_OFTEN)).format(thing=" ".join(pair))
             yield Question("count", text, str(count), tuple(ANSWERS["count"][1:]), about=(0.0, film.duration))
