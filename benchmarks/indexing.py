@@ -19,22 +19,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.films import filmed
+
 RESULTS = Path(__file__).parent / "results"
-HEIGHT, RATE, SEED = 128, 2, 7_500_000  # of the films: pixels, pictures per second
+SEED = 7_500_000  # of the films
 COMMAND = "import sys; from vtc_cli.cli.main import main; sys.argv[0] = 'vtc'; main()"
 
 
 def film(minutes: float, folder: Path) -> Path:
     """The file of a film, made where it is missing."""
-    from vtc_cli.train.world import make_long_film, write_mp4
+    from vtc_cli.train.world import make_long_film
 
-    path = folder / f"{minutes:g}-minutes.mp4"
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".part.mp4")
-        write_mp4(make_long_film(SEED, "test", 60 * minutes), partial, RATE, HEIGHT)
-        partial.replace(path)
-    return path
+    return filmed(make_long_film(SEED, "test", 60 * minutes), folder / f"{minutes:g}-minutes.mp4")
 
 
 def indexed(path: Path, minutes: float, model: str, options: str) -> dict[str, Any]:

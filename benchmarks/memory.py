@@ -24,6 +24,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.films import filmed
 from benchmarks.memory_questions import KINDS, Asked, ask
 from benchmarks.memory_table import summarise, table
 
@@ -33,7 +34,6 @@ LEVELS = ("S0", "S1", "S2", "S3")
 PLAIN = ("uniform", "recent", "infinipot-v")
 ABLATED = tuple(f"mm-mem without {level}" for level in LEVELS)
 METHODS = (*PLAIN, "mm-mem", *ABLATED)
-HEIGHT, RATE = 128, 2  # of the films: pixels, pictures per second
 
 
 class Bench:
@@ -71,16 +71,11 @@ class Bench:
 
     def film(self, length: float, number: int) -> tuple[Any, Path]:
         """The film and its file, which is made where it is missing."""
-        from vtc_cli.train.world import make_long_film, write_mp4
+        from vtc_cli.train.world import make_long_film
 
         film = make_long_film(number, "test", float(length))
         path = self.options.folder / "films" / f"{round(length)}s-{number}.mp4"
-        if not path.is_file():
-            path.parent.mkdir(exist_ok=True)
-            partial = path.with_suffix(".part.mp4")
-            write_mp4(film, partial, RATE, HEIGHT)
-            partial.replace(path)
-        return film, path
+        return film, filmed(film, path)
 
     def key(self, path: Path, method: str, item: Asked) -> str:
         return f"{self.shared} {path.stem} {method} {item.kind}-{item.number}"
