@@ -23,7 +23,7 @@ TOGETHER = "1/8"  # where pruners and caches are put together
 CLIP = 300.0  # seconds of a film with questions about any moment of it
 COST_CLIP = 40.0  # seconds of the films whose watching is timed for pruners
 FEWER = 10  # a cache that looks at the question watches five minutes for each: it gets a tenth of the questions
-GROUPS = ("pruners", "caches", "scaling")
+GROUPS = ("pruners", "caches", "costs", "scaling")
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ def parts(questions: int = QUESTIONS, seed: int = SEED) -> tuple[Part, ...]:
              plain, films, questions),
         Part("caches-asked", "caches", "the same for caches that look at the question, on fewer films",
              asking, films, math.ceil(questions / FEWER)),
-        Part("costs-pruners", "pruners", "what watching takes, row by row, nothing shared",
+        Part("costs-pruners", "costs", "what watching takes, row by row, nothing shared",
              rows_of_pruners(blind=False), timed, 3, False),
-        Part("costs-caches", "caches", "what watching takes, row by row, nothing shared",
+        Part("costs-caches", "costs", "what watching takes, row by row, nothing shared",
              (*plain, *asking[1:]), films, 1, False),
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vtc_cli.train.tokenizer import make_tokenizer
-from vtc_cli.train.unshown import APART, NEVER, Missing, colourless, repainted, unjudged
+from vtc_cli.train.unshown import APART, NEVER, PALE, TINTED, Missing, colourless, repainted, unjudged
 from vtc_cli.train.vision import Heads, vision_batch, vision_loss
 from vtc_cli.train.world import make_film
 from vtc_cli.train.world.film import Thing
@@ -29,10 +29,25 @@ def test_a_colour_without_a_name_is_far_from_those_its_shape_is_never_shown_in()
     things = [thing for seed in range(200) for thing in repainted(make_film(seed), np.random.default_rng(seed)).things]
     assert len(things) > 400
     for colour, shape in HELD_OUT:
+        least = PALE if colour == "white" else APART
         near = [math.dist(thing.paint, COLOURS[colour]) for thing in things if thing.shape == shape]
-        assert min(near) >= APART - 2  # whole numbers of grey levels
+        assert min(near) >= least - 2  # whole numbers of grey levels
         others = [math.dist(thing.paint, COLOURS[colour]) for thing in things if thing.shape != shape]
-        assert min(others) < APART - 2
+        assert min(others) < least - 2
+
+
+def test_a_shape_never_shown_in_white_is_pale_only_with_a_hue():
+    (shape,) = (shape for colour, shape in HELD_OUT if colour == "white")
+    seeds = range(1200)
+    paints = [
+        thing.paint
+        for seed in seeds
+        for thing in repainted(make_film(seed), np.random.default_rng(seed)).things
+        if thing.shape == shape
+    ]
+    pale = [paint for paint in paints if math.dist(paint, COLOURS["white"]) < APART - 2]
+    assert pale
+    assert all(max(paint) - min(paint) >= TINTED - 2 for paint in pale)
 
 
 def test_repainting_changes_the_picture_and_unknows_the_colour_only():

@@ -24,6 +24,10 @@ from vtc_cli.train.world.labels import IGNORE
 from vtc_cli.train.world.palette import COLOURS, HELD_OUT, SHAPES
 
 APART = 80.0  # RGB distance that a colour without a name keeps from those its shape is never shown in
+# The same for white and a tint: white lies in a corner of the colour cube, where 80 would leave no pale colour at all,
+# and a shape that is never pale is not known in white. Drifting light moves white along the greys, not into a hue.
+PALE = 45.0
+TINTED = 40.0  # between the strongest and the weakest of red, green and blue, from which on a paint has a hue
 NEVER = -1e4  # added to a logit that is not judged
 GREY = np.array([0.299, 0.587, 0.114])  # how bright red, green and blue are (ITU-R BT.601)
 
@@ -46,7 +50,8 @@ def _paint(thing: Thing, rng: np.random.Generator) -> tuple[int, int, int]:
 
 def _apart(thing: Thing, paint: NDArray[np.float64]) -> bool:
     missing = [np.array(COLOURS[colour]) for colour, shape in HELD_OUT if shape == thing.shape]
-    return all(np.linalg.norm(paint - colour) >= APART for colour in missing)
+    hue = np.ptp(paint) >= TINTED
+    return all(np.linalg.norm(paint - colour) >= (PALE if hue and np.ptp(colour) == 0 else APART) for colour in missing)
 
 
 def colourless(
