@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 PROMPT_VERSION = 1
 
@@ -62,6 +62,16 @@ def notes(text: str) -> str:
 def mention(name: str, gloss: str) -> str:
     """A mention in words; a gloss that has the name in it says it all."""
     return gloss if f" {name} " in f" {gloss} " else f"{name}: {gloss}" if gloss else name
+
+
+def counted(name: str, starts: Sequence[float]) -> str:
+    """Something's appearances in words. starts: when each begins, seconds, in order; at least one."""
+    first, last = (clock(round(moment)) for moment in (starts[0], starts[-1]))
+    return (
+        f"{name}: once, at {first}"
+        if len(starts) == 1
+        else f"{name}: {len(starts)} times, first at {first}, last at {last}"
+    )
 
 
 def filled(template: str, text: str, values: Mapping[str, str]) -> str:

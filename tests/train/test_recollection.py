@@ -11,7 +11,7 @@ import torch
 
 from vtc_cli.train.language import KINDS, NOTED, language_batch
 from vtc_cli.train.packing import UNLEARNT
-from vtc_cli.train.recollection import LINES, NOT_SHOWN, Recollection, asked_of, clock, recollection
+from vtc_cli.train.recollection import LATE, LINES, NOT_SHOWN, Recollection, asked_of, clock, recollection
 from vtc_cli.train.tokenizer import make_tokenizer
 from vtc_cli.train.world import Scene
 from vtc_cli.train.world.palette import HELD_OUT
@@ -42,7 +42,9 @@ def test_notes_say_what_is_so_of_whole_shots() -> None:
     for look in looks():
         assert {scene.start for scene in look.known.scenes} == {scene.start for scene in look.film.scenes} | look.told
         told = [scene for scene in look.known.scenes if scene.start in look.told]
-        lines = look.notes.splitlines()[1:-1]
+        every = look.notes.splitlines()[1:-1]
+        lines = [line for line in every if line.startswith("[")]
+        assert len(every) - len(lines) == len(look.summed)
         noted += bool(lines)
         assert bool(look.notes) == bool(told)
         assert len(lines) <= LINES
@@ -73,14 +75,16 @@ def test_every_answer_is_the_truth_of_what_is_known() -> None:
         for question in asked_of(look, rng, 60):
             said = _meant(question.text, question.answer)
             named = re.search(r"\b(\w+) (circle|square|triangle|star|cross|ring)\b", question.text)
-            of = [scene for scene in film.scenes if named and _shows(scene, *named.groups())]
+            summed = any(named and item.name == named[0] for item in look.summed)
+            world = look.whole if summed and question.skill in ("count", "when") else film
+            of = [scene for scene in world.scenes if named and _shows(scene, *named.groups())]
             if question.skill == "during":
                 assert [scene.caption.text for scene in of if scene.caption] == [said]
             elif question.skill == "count":
                 assert len(of) == int(said)
             elif question.skill == "when" and named:  # else of a text that is there from the shot's first moment on
-                assert [f"at {clock(scene.start)}" for scene in of] == [said]
-                assert of[0].start in look.told
+                assert f"at {clock(of[0].start)}" == said
+                assert summed or (len(of) == 1 and of[0].start in look.told)
             elif question.skill == "exists":
                 assert bool(of) == (said == "yes")
                 assert NOT_SHOWN not in question.text
@@ -89,6 +93,41 @@ def test_every_answer_is_the_truth_of_what_is_known() -> None:
             if question.skill in counted:
                 counted[question.skill] += 1
     assert min(counted.values()) > 50
+
+
+def test_summaries_say_how_often_when_first_and_when_last() -> None:
+    summed = [(look, item) for look in looks(120) for item in look.summed]
+    assert len(summed) > 80
+    missed = 0
+    for look, item in summed:
+        starts = [scene.start for scene in look.whole.scenes if _shows(scene, *item.name.split())]
+        assert tuple(starts) == item.starts
+        assert 1 <= item.told <= len(starts)
+        missed += item.told < len(starts)
+        (line,) = (line for line in look.notes.splitlines() if line.startswith(f"{item.name}: "))
+        times = [60 * int(minutes) + int(seconds) for minutes, seconds in re.findall(r"(\d\d):(\d\d)", line)]
+        assert abs(times[0] - starts[0]) <= LATE + 0.5
+        if item.told == 1:
+            assert line == f"{item.name}: once, at {clock(times[0])}"
+        else:
+            assert f": {item.told} times, " in line
+            assert abs(times[1] - starts[-1]) <= LATE + 0.5
+    assert 0 < missed < len(summed)
+
+
+def test_pictures_help_where_they_show_the_shot_that_is_asked_about() -> None:
+    found = {"yes": 0, "no": 0}
+    for look in looks():
+        for question in asked_of(look, np.random.default_rng(4), 60):
+            if "\nyes\nno\nAnswer with the label" in question.text:
+                words = question.text.removeprefix("Question: ").partition("\n")[0]
+                if (named := re.search(r"\b(\w+) (circle|square|triangle|star|cross|ring)\b", words)) is None:
+                    continue
+                (scene,) = (scene for scene in look.whole.scenes if _shows(scene, *named.groups()))
+                assert question.answer == ("yes" if scene in look.film.scenes else "no")
+                assert "\nDo these pictures help to answer it?" in question.text
+                found[question.answer] += 1
+    assert min(found.values()) > 30
 
 
 def _shows(scene: Scene, colour: str, shape: str) -> bool:
@@ -104,9 +143,13 @@ def test_the_words_are_those_of_memories() -> None:
 
     assert mine.NOTES.format(lines="x") == wording.notes("x")
     assert mine.WRAPPING.format(question="x") == wording.filled(candidates.CANDIDATE, "", {"question": "x"})
+    assert mine.HELPS.format(question="x") == wording.filled(wording.YES_NO, "", {"question": "x"})
     assert mine.NOT_SHOWN == wording.NOT_SHOWN
     for seconds in (0.2, 59.6, 61.0, 3599.0, 3661.0):
         assert clock(seconds) == wording.clock(round(seconds))
+    assert mine.ONCE.format(name="red star", first="00:07") == wording.counted("red star", [7.2])
+    often = mine.OFTEN.format(name="red star", count=3, first="00:07", last="01:10")
+    assert often == wording.counted("red star", [7.2, 20.0, 70.0])
     said = brief.read_brief([(0.0, 2.0)], [json.dumps({"things": ["red star left"], "text": "8"})])
     lines = [wording.mention(one.name, one.gloss) for one in said.entities]
     assert lines == ["red star left", mine.READ.format(text="8")]

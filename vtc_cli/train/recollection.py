@@ -8,8 +8,9 @@ pictures for neighbours and the notes for nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
@@ -23,31 +24,57 @@ from vtc_cli.train.world.film import Scene
 # As memories write them (tests compare).
 NOTES = "Notes about the video:\n{lines}\n\n"
 WRAPPING = "Question: {question}\nAnswer in a few words."
+HELPS = "Question: {question}\nDo these pictures help to answer it?"
 NOT_SHOWN = "not shown in the video"
 READ = "{text}: can be read"
+ONCE = "{name}: once, at {first}"
+OFTEN = "{name}: {count} times, first at {first}, last at {last}"
 
 UNNOTED = 0.25  # share of the looks without notes
 SHORTEST, LONGEST = 60.0, 1800.0  # seconds of the films that pictures are taken of
 MOMENTS = 3  # pictures of one shot, at most
+MOST_JUDGED = 4  # questions that pictures help to answer, and as many that they do not
 MOST_NOTED = 10  # shots that notes tell of beside those that are shown
 LINES = 30
+SUMMED = 0.7  # share of the looks with notes that also sum up where some things were
+MOST_SUMMED = 4  # things
+OVERLOOKED = 0.1  # share of a thing's shots that a memory misses
+APART = 10.0  # seconds between the times to choose from
+LATE = 1.5  # seconds by which its times are off
+RECALLABLE = 60  # questions about single shots that these are drawn from
 STILL = 0.8  # a picture does not tell how a thing moves: notes mostly say that it stands still
 SEEN = ("colour", "shape", "exists", "during", "order", "absent", "relevance")  # asked of pictures alone
-NOTED = ("exists", "order", "absent")  # and, with needles, times and numbers, of pictures with notes
+NOTED = (("order",), ("exists",), ("absent",))  # and, with needles, times and numbers, of pictures with notes
 CLOSED = ("exists", "count", "relevance")  # never answered by `not shown`
-HOW_OFTEN = ("How often does the {thing} appear?", "How many times is the {thing} shown?")
+HOW_OFTEN = (
+    "How often does the {thing} appear?",
+    "How many times is the {thing} shown?",
+    "How many scenes show the {thing}?",
+)
+
+
+@dataclass(frozen=True)
+class Summed:
+    """What one line of the notes says of a thing's shots. told: how many, as far as they were noticed."""
+
+    name: str
+    starts: tuple[float, ...]
+    told: int
 
 
 @dataclass(frozen=True)
 class Recollection:
     """film: the shots that pictures show. times: of the pictures, each one twice, as a unit has two frames. known: the
-    shots of pictures and notes. notes: the block before a question. told: when the shots begin that notes tell of."""
+    shots of pictures and notes. notes: the block before a question. told: when the shots begin that notes tell of.
+    summed: the things that notes sum up. whole: the film they are of."""
 
     film: Film
     times: Spans
     known: Film
     notes: str
     told: frozenset[float]
+    summed: tuple[Summed, ...]
+    whole: Film
 
 
 def recollection(seed: int, units: int, aspect: float, rng: np.random.Generator) -> Recollection:
@@ -70,12 +97,17 @@ def recollection(seed: int, units: int, aspect: float, rng: np.random.Generator)
         if len(lines) + len(more) <= LINES:
             lines += more
             told[scene.start] = scene
+    known = _of(whole, seen | told)
+    summed = tuple(_summed(whole, known, rng)) if lines and rng.random() < SUMMED else ()
+    lines += [(item.starts[0], _summary(item, rng)) for item in summed]
     return Recollection(
         _of(whole, seen),
         [(moment, moment) for moment in sorted(moments)],
-        _of(whole, seen | told),
+        known,
         NOTES.format(lines="\n".join(text for _, text in sorted(lines))) if lines else "",
         frozenset(told),
+        summed,
+        whole,
     )
 
 
@@ -85,9 +117,14 @@ def asked_of(found: Recollection, rng: np.random.Generator, count: int) -> list[
         asked = ask_some(found.film, rng, count, skills=SEEN)
     else:
         needles = ask_some(found.known, rng, count // 3, skills=("during",))
-        more = [*ask_some(found.known, rng, count, skills=NOTED), *_when(found, rng), *_how_often(found.known, rng)]
+        more = [question for skills in NOTED for question in ask_some(found.known, rng, count // 6, skills=skills)]
+        more += [*_when(found, rng), *_how_often(found, rng)]
+        # What notes sum up they may say more of than the shots that are known do.
+        astray = [item.name for item in found.summed if item.starts[0] not in {one.start for one in found.known.scenes}]
+        more = [question for question in more if not any(name in question.text for name in astray)]
+        more += _of_summed(found, rng)
         asked = [*needles, *(more[place] for place in rng.permutation(len(more))[: count - len(needles)])]
-    return [_put(question, rng) for question in asked]
+    return [*_helping(found, rng), *(_put(question, rng) for question in asked)]
 
 
 def clock(seconds: float) -> str:
@@ -138,18 +175,84 @@ def _of(film: Film, scenes: Mapping[float, Scene]) -> Film:
     return replace(film, scenes=tuple(scene for _, scene in sorted(scenes.items())))
 
 
+def _helping(found: Recollection, rng: np.random.Generator) -> list[Question]:
+    """Whether the pictures help with a question about one shot: as often that they do as that they do not."""
+    shown = {scene.start for scene in found.film.scenes}
+    sorts: dict[str, list[Question]] = {"yes": [], "no": []}
+    for question in ask_some(found.whole, rng, RECALLABLE, skills=("during",)):
+        answer = "yes" if found.whole.scene_at(question.about[0]).start in shown else "no"
+        text = multiple_choice(HELPS.format(question=question.text), {"yes": "", "no": ""})
+        sorts[answer].append(Question("relevance", text, answer, about=question.about))
+    each = min(MOST_JUDGED, *map(len, sorts.values()))
+    return [question for some in sorts.values() for question in some[:each]]
+
+
 def _when(found: Recollection, rng: np.random.Generator) -> Iterator[Question]:
     """When something appears that notes tell of, with four times to choose from, as clocks show them."""
     starts = [f"at {clock(start)}" for start in found.told]
-    for question in ask_some(found.known, rng, 4, skills=("when",)):
+    for question in ask_some(found.known, rng, 8, skills=("when",)):
         if question.seconds in found.told and len(set(starts)) > 1:
             answer = f"at {clock(question.seconds)}"
             yield replace(question, answer=answer, options=tuple(dict.fromkeys([answer, *starts])))
 
 
-def _how_often(film: Film, rng: np.random.Generator) -> Iterator[Question]:
-    """In how many shots something is."""
-    for pair, count in Counter(thing.pair for thing in film.things).items():
-        if count <= 5:
-            text = str(rng.choice(HOW_OFTEN)).format(thing=" ".join(pair))
-            yield Question("count", text, str(count), tuple(ANSWERS["count"][1:]), about=(0.0, film.duration))
+def _how_often(found: Recollection, rng: np.random.Generator) -> Iterator[Question]:
+    """In how many shots something is that no line sums up."""
+    summed = {item.name for item in found.summed}
+    for pair, count in Counter(thing.pair for thing in found.known.things).items():
+        if count <= 5 and " ".join(pair) not in summed:
+            yield _times_of(found.known, " ".join(pair), count, ANSWERS["count"][1:], rng)
+
+
+def _times_of(film: Film, name: str, count: int, options: Sequence[str], rng: np.random.Generator) -> Question:
+    text = str(rng.choice(HOW_OFTEN)).format(thing=name)
+    return Question("count", text, str(count), tuple(options), about=(0.0, film.duration))
+
+
+def _summed(whole: Film, known: Film, rng: np.random.Generator) -> Iterator[Summed]:
+    """Some of the things of the known shots, by the shots of the whole film."""
+    pairs = list(dict.fromkeys(thing.pair for thing in known.things))
+    for place in rng.permutation(len(pairs))[: int(rng.integers(1, MOST_SUMMED + 1))]:
+        pair = pairs[place]
+        starts = tuple(scene.start for scene in whole.scenes if any(thing.pair == pair for thing in scene.things))
+        yield Summed(" ".join(pair), starts, max(1, int(rng.binomial(len(starts), 1 - OVERLOOKED))))
+
+
+def _summary(item: Summed, rng: np.random.Generator) -> str:
+    first, last = (
+        clock(max(0.0, start + float(rng.uniform(-LATE, LATE)))) for start in (item.starts[0], item.starts[-1])
+    )
+    words = ONCE if item.told == 1 else OFTEN
+    return words.format(name=item.name, count=item.told, first=first, last=last)
+
+
+def _of_summed(found: Recollection, rng: np.random.Generator) -> Iterator[Question]:
+    """How often, when and in which order things appear that notes sum up.
+
+    How often is asked where the noticed number is nearest to the right one, among numbers as far apart as a quarter.
+    """
+    for item in found.summed:
+        count = len(item.starts)
+        step = max(1, round(count / 4))
+        if abs(item.told - count) <= (step - 1) // 2:
+            near = [str(count + step * by) for by in (-2, -1, 1, 2) if count + step * by > 0]
+            for _ in range(2):
+                yield _times_of(found.whole, item.name, count, (str(count), *near), rng)
+    first = {scene.start: scene for scene in found.whole.scenes}
+    for item in found.summed:
+        begins = item.starts[0]
+        without = [start for start in first if start not in item.starts]
+        others = [f"at {clock(start)}" for start in first if abs(start - begins) > APART]
+        if not without or not others:
+            continue
+        pair = _of(found.whole, {start: first[start] for start in (begins, without[int(rng.integers(len(without)))])})
+        asked = [one for one in ask_some(pair, rng, 40, skills=("when",)) if item.name in one.text][:2]
+        for question in asked:
+            answer = f"at {clock(begins)}"
+            chosen = [others[place] for place in rng.permutation(len(others))[:5]]
+            yield replace(question, answer=answer, options=tuple(dict.fromkeys([answer, *chosen])))
+    for one, other in combinations(found.summed, 2):
+        if one.starts[0] != other.starts[0]:
+            both = _of(found.whole, {start: first[start] for start in (one.starts[0], other.starts[0])})
+            asked = ask_some(both, rng, 40, skills=("order",))
+            yield from [item for item in asked if one.name in item.text and other.name in item.text][:2]
