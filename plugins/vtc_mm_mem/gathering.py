@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from vtc_cli import Frame
@@ -22,9 +22,9 @@ from vtc_cli.memory import (
     search,
     when,
 )
+from vtc_mm_mem.noting import Bearing, Line, Notes, joint
 from vtc_mm_mem.prototypes import evenly
 from vtc_mm_mem.sources import Pictures
-from vtc_mm_mem.wording import mention, span
 
 GLANCE_FRAMES = 32
 EVENTS, EVENT_FRAMES, SYMBOLIC_FRAMES = 5, 2, 10
@@ -32,14 +32,16 @@ CLOSE_EVENTS, CLOSE_FRAMES = 2, 32
 CLIPS, CLIP_FRAMES = 3, 8
 DIRECT = 3
 HITS = 24
+HOP = 0.05  # how much an event bears on a question for sharing a concept with one that was found
+NAMED = 0.5  # and for lying where the question says
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is shown to the narrator. lines: (time, words), the words of one row each. intervals: what it rests on.
+    """What is shown to the narrator. lines: the words of one row each. intervals: what it rests on.
     detail: at full resolution. note: what is particular about it."""
 
-    lines: tuple[tuple[float, str], ...]
+    lines: tuple[Line, ...]
     frames: tuple[Frame, ...]
     intervals: tuple[Interval, ...]
     detail: bool = False
@@ -62,6 +64,8 @@ class Gathering:
         self._store = using.store
         self._embed = using.narrator.embed if using.store.get("embedder") == using.narrator.embedder else None
         self.hits = self.find(inquiry.question)
+        self._bearing = Bearing(self.hits)
+        self._notes = Notes(using.store, self.view, inquiry.question, self._bearing)
 
     def find(self, question: str, most: int = HITS) -> list[Hit]:
         """Passages for a question within its time words. Vectors count only in the space the memory was made in."""
@@ -83,17 +87,9 @@ class Gathering:
         ranked = self.ranked_events()[:EVENTS]
         ids = {event.id for event in ranked}
         mentions = [mention for mention in self._mentions.values() if mention.event_id in ids]
-        lines = [*self._of_events(ranked), *self._of_mentions(mentions), *self._of_subtitles(self._said())]
-        lines += [
-            (row.t0, f"[{span(row.t0, row.t1)}] {row.subj} {row.verb} {row.obj}")
-            for row in self.view.relations()
-            if row.event_id in ids
-        ]
-        lines += [
-            (self.events[row.event_id].t0, f"event {row.event_id} returns to what event {row.earlier_id} showed")
-            for row in self.view.revisits()
-            if row.event_id in ids and row.earlier_id in self.events
-        ]
+        lines = [*self._notes.appearances(), *self._notes.steps(), *self._notes.events(ranked)]
+        lines += self._notes.mentions(mentions)
+        lines += [*self._notes.subtitles(self._said()), *self._notes.relations(ids), *self._notes.revisits(ranked)]
         rows = [row for event in ranked for row in self.view.prototypes(event)[:EVENT_FRAMES]][:SYMBOLIC_FRAMES]
         frames = self.pictures.stored(sorted(rows, key=lambda row: row.pts))
         if any(event.status == "open" for event in ranked) or not frames:
@@ -117,7 +113,7 @@ class Gathering:
         frames: list[Frame] = []
         for event in events:
             frames += self.few_frames(event, CLOSE_FRAMES // max(1, len(events)))
-        lines = [*self._of_events(events, steps=True), *self._of_subtitles(self._between(events))]
+        lines = [*self._notes.events(events, steps=True), *self._notes.subtitles(self._between(events))]
         return Evidence(tuple(lines), _in_order(frames), tuple(map(interval, events)))
 
     def close_clips(self, events: Sequence[EventRow]) -> list[ClipRow]:
@@ -129,7 +125,8 @@ class Gathering:
         mine = [clip for clip in self.clips if clip.event_id in ids and self._worth(clip)]
         mine = [clip for clip in mine if self.when.meets(clip.t0, clip.t1)] or mine
         anywhere = [clip for hit in self.hits for clip in self.clips if _meets(clip, hit) and self._worth(clip)][:1]
-        scores = {clip.id: sum(hit.score for hit in self.hits if _meets(clip, hit)) for clip in [*mine, *anywhere]}
+        found = self._bearing.hits
+        scores = {clip.id: joint(bearing for hit, bearing in found if _meets(clip, hit)) for clip in [*mine, *anywhere]}
         ordered = sorted({clip.id: clip for clip in [*anywhere, *mine]}.values(), key=lambda clip: clip.t0)
         if self.when.order == "last":
             ordered.reverse()
@@ -150,22 +147,23 @@ class Gathering:
             frames += self.pictures.running()
             found.append(Interval("clip", None, running.t0, running.t1))
         said = [row for clip in clips for row in self.view.subtitles(clip.t0, clip.t1)]
-        lines = self._of_subtitles(list({row.id: row for row in said}.values()))
+        lines = self._notes.subtitles(list({row.id: row for row in said}.values()))
         return Evidence(tuple(lines), _in_order(frames), tuple(found), detail=True, note=note)
 
     def ranked_events(self) -> list[EventRow]:
         """Events a question may be about, best first: by what is written about them, by the concepts they share with
         those, and by the times the question names."""
-        scores: dict[int, float] = defaultdict(float)
-        for hit in self.hits:
+        bearings: dict[int, list[float]] = defaultdict(list)
+        for hit, bearing in self._bearing.hits:
             for number in self._events_of(hit):
-                scores[number] += hit.score
-        for number in self._one_hop():
-            scores[number] += 0.25 / 61
-        if self.when.bounded or not scores:
+                bearings[number].append(bearing)
+        for number in set(self._one_hop()):
+            bearings[number].append(HOP)
+        if self.when.bounded or not bearings:
             for event in self.events.values():
                 if self.when.meets(event.t0, event.t1) and not event.low_info:
-                    scores[event.id] += 0.5 / 61
+                    bearings[event.id].append(NAMED)
+        scores = {number: joint(some) for number, some in bearings.items()}
         known = [event for event in self.events.values() if scores.get(event.id, 0.0) > 0]
         known = [event for event in known if self.when.meets(event.t0, event.t1)] or list(self.events.values())
         sign = -1.0 if self.when.order == "last" else 1.0
@@ -201,36 +199,9 @@ class Gathering:
     def _worth(self, clip: ClipRow) -> bool:
         return clip.action != "DISCARD" or (self.when.bounded and self.when.meets(clip.t0, clip.t1))
 
-    def _of_events(self, events: Iterable[EventRow], steps: bool = False) -> list[tuple[float, str]]:
-        lines = []
-        for event in events:
-            more = "; then ".join(self._store.parsed(event.events_json)) if steps and event.events_json else ""
-            words = ". ".join(part for part in (event.summary, more) if part)
-            if words:
-                lines.append((event.t0, f"[{span(event.t0, event.t1)}] {words}"))
-        return lines
-
-    def _of_mentions(self, mentions: Iterable[MentionRow]) -> list[tuple[float, str]]:
-        return [(row.t0, f"[{span(row.t0, row.t1)}] {mention(row.name, row.gloss)}") for row in mentions]
-
-    def _of_subtitles(self, rows: Iterable[SubtitleRow]) -> list[tuple[float, str]]:
-        return [(row.t0, f'[{span(row.t0, row.t1)}] said: "{row.text}"') for row in rows]
-
 
 def interval(event: EventRow) -> Interval:
     return Interval("event", event.id, event.t0, event.t1)
-
-
-def words_of(evidence: Iterable[Evidence], room: int, count: Callable[[str], int]) -> str:
-    """The words of all stages so far within `room` tokens: the shortest first, shown in order of time."""
-    lines = list(dict.fromkeys(line for one in evidence for line in one.lines))
-    kept, spent = [], 0
-    for line in sorted(lines, key=lambda line: (len(line[1]), line)):
-        spent += count(line[1])
-        if spent > room:
-            break
-        kept.append(line)
-    return "\n".join(text for _, text in sorted(kept))
 
 
 def trimmed(evidence: Evidence, most: int) -> Evidence:

@@ -20,7 +20,8 @@ from vtc_cli.memory import (
     posterior,
 )
 from vtc_mm_mem.candidates import PROPOSAL_TOKENS, Candidates, weigh
-from vtc_mm_mem.gathering import CLIPS, CLOSE_EVENTS, Evidence, Gathering, trimmed, words_of
+from vtc_mm_mem.gathering import CLIPS, CLOSE_EVENTS, Evidence, Gathering, trimmed
+from vtc_mm_mem.noting import words_of
 from vtc_mm_mem.spending import Limits, Spending
 from vtc_mm_mem.wording import NOT_SHOWN, SUPPORTED, YES_NO, filled, notes, span
 
@@ -28,9 +29,13 @@ STAGES = ("S0", "S1", "S2", "S3")
 JUDGED = 4
 """Candidates of a stage that are looked at one by one."""
 
-SHARE = {"S0": 0.25, "S1": 0.25}
-"""Of all visual tokens, that a stage may take at the most while there is a deeper one: a small budget that a glance
-used up would leave the memory unread."""
+SHARE = {"S0": 0.2, "S1": 0.15, "S2": 0.3}
+"""Of all visual tokens, that a stage may take at the most while there is a deeper one: a small budget that a glance or
+the events used up would leave the video itself unread, where a thing of seconds can be seen."""
+
+JUDGING = 0.1
+"""Of all visual tokens, for choosing what a stage looks at; where that is too little for a picture of each, the order
+of the search stands."""
 
 WORSE = 0.2
 """Nats by which the last stage may be less sure than the best one and still be the answer."""
@@ -111,7 +116,7 @@ class Ladder:
             return None
         evidence = trimmed(evidence, room)
         self._evidence.append(evidence)
-        text = words_of(self._evidence, self._how.text, self._using.narrator.count)
+        text = self._words()
         look = self._look(evidence.frames, evidence.detail) if glance is None else glance
         if look is None:
             return None
@@ -135,6 +140,11 @@ class Ladder:
             visual_tokens=self._spent.visual_tokens - before[1],
             note=evidence.note,
         )
+
+    def _words(self) -> str:
+        """The notes of all stages so far."""
+        lines = (line for evidence in self._evidence for line in evidence.lines)
+        return words_of(lines, self._how.text, self._using.narrator.count)
 
     def _room(self, frames: Sequence[Frame], share: float) -> int:
         """How many of the frames may be looked at within the limit, and this share of it."""
@@ -164,14 +174,14 @@ class Ladder:
         """
         if len(items) <= keep:
             return items
-        text = words_of(self._evidence, self._how.text, self._using.narrator.count)
+        text = self._words()
         prompt = filled(YES_NO, text, {"question": self._inquiry.question})
         scores: list[float] = []
         for item in items[:JUDGED]:
             if self._spent.calls + 1 >= self._how.limits.calls or self._spent.exhausted() is not None:
                 break
             shown = frames(item)
-            few = shown[: self._room(shown, SHARE["S1"] / JUDGED)]
+            few = shown[: self._room(shown, JUDGING / JUDGED)]
             if shown and not few:
                 break
             look = self._look(few, detail=False)

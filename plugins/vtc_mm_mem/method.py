@@ -31,6 +31,9 @@ RULES, MODEL = "rules", "vlm"
 SMALL = 1_000_000_000
 """Parameters below which a model is asked for little at a time."""
 
+TEXT = {False: 2048, True: 256}
+"""Tokens of evidence in words, by whether the model is small."""
+
 
 @dataclass
 class MMMem(VideoMemory):
@@ -57,7 +60,7 @@ class MMMem(VideoMemory):
     calls: looks at pictures per question.
     visual_tokens: of all looks of a question together.
     seconds: of a search; 0 for as long as it takes.
-    text: tokens of evidence in words.
+    text: tokens of evidence in words; 0 for 2048, or 256 for models below 1 B parameters, which more only distracts.
     both_orders: weigh the options in two orders.
     """
 
@@ -77,7 +80,7 @@ class MMMem(VideoMemory):
     calls: int = 12
     visual_tokens: int = 16_384
     seconds: float = 0.0
-    text: int = 2048
+    text: int = 0
     both_orders: bool = True
 
     def __post_init__(self) -> None:
@@ -92,9 +95,9 @@ class MMMem(VideoMemory):
             raise ValueError(f"shortest must be from 0 to longest ({self.longest:g}) seconds, not {self.shortest:g}")
         if not 1 <= self.frames <= 32:
             raise ValueError(f"frames must be from 1 to 32, not {self.frames}")
-        for name in ("tokens", "calls", "visual_tokens", "text"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name, least in (("tokens", 1), ("calls", 1), ("visual_tokens", 1), ("text", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
         if self.last == self.without == "S0":
             raise ValueError("last=S0 and without=S0 leave no stage")
         if self.gate < 0 or self.seconds < 0:
@@ -176,7 +179,8 @@ class MMMem(VideoMemory):
     def recall(self, inquiry: Inquiry, using: Recall) -> Recollection:
         """See `VideoMemory.recall`."""
         limits = Limits(self.calls, self.visual_tokens, self.seconds)
-        how = Search(self.last, self.without, self.gate, self.text, self.both_orders, limits)
+        text = self.text or TEXT[_small(using.narrator)]
+        how = Search(self.last, self.without, self.gate, text, self.both_orders, limits)
         return Ladder(inquiry, using, how).run()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from vtc_cli.memory import MemoryStore, Passage, When, search
+from vtc_cli.memory.searching import FUSED_FROM, MEANING, phrases
 
 
 def passage(
@@ -41,7 +42,36 @@ def test_vectors_and_words_are_fused_by_rank(store) -> None:
     assert hits[0].passage.id == 3
     assert hits[0].words is not None
     assert hits[0].meaning == 1
-    assert hits[0].score == pytest.approx(1 / (60 + hits[0].words) + 1 / 61)
+    assert hits[0].score == pytest.approx(1 / (FUSED_FROM + hits[0].words) + MEANING / (FUSED_FROM + 1))
+
+
+def test_neighbours_in_a_question_are_looked_for_together(tmp_path: Path) -> None:
+    bodies = ["a red hat and a blue jacket", "a blue hat and a red jacket, hung on a wall beside the door of a house"]
+    with MemoryStore.create(tmp_path / "index.sqlite", {}) as store:
+        with store.transaction():
+            for number, body in enumerate(bodies, 1):
+                store.add(passage(number, body))
+        assert found(search(store, "Who wears the red jacket?")) == [2, 1]
+        assert found(search(store, "Is there something red, or a jacket?")) == [1, 2]  # the shorter one
+
+
+def test_phrases_do_not_reach_over_words_that_say_nothing() -> None:
+    assert phrases("What did the man in the red jacket pick up?") == ["red jacket", "jacket pick", "pick up"]
+
+
+def test_the_passage_with_the_words_comes_before_one_that_is_fair_in_words_and_meaning(tmp_path: Path) -> None:
+    like, unlike = [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]
+    some = ["a yellow ring", *(f"ring {number}" for number in range(5)), "a ring on a table in a room of a house"]
+    with MemoryStore.create(tmp_path / "index.sqlite", {}) as store:
+        with store.transaction():
+            for number, body in enumerate(some, 1):
+                store.add(passage(number, body, emb=like if number == len(some) else unlike))
+            for number in range(100, 180):
+                store.add(passage(number, f"thing {number}", emb=[0.9, 0.1, 0.0]))
+        hits = search(store, "the yellow ring?", np.array(like, np.float32))
+    assert found(hits)[0] == 1
+    last = next(hit for hit in hits if hit.passage.id == len(some))
+    assert (last.words, last.meaning) == (len(some), 1)
 
 
 @pytest.mark.parametrize("question", ["?!...", "🎈🎈", "它是什么颜色", "the of and"])

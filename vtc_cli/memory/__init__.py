@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from vtc_cli.memory.rows import SubtitleRow as SubtitleRow
     from vtc_cli.memory.searching import Hit as Hit
     from vtc_cli.memory.searching import search as search
+    from vtc_cli.memory.searching import terms as terms
     from vtc_cli.memory.store import MemoryStore as MemoryStore
     from vtc_cli.memory.timewords import When as When
     from vtc_cli.memory.timewords import when as when
@@ -90,6 +91,7 @@ _HOMES = {
     "encode_jpeg": "jpeg",
     "prepare": "preparing",
     "search": "searching",
+    "terms": "searching",
     "when": "timewords",
 }
 
@@ -143,6 +145,7 @@ __all__ = [
     "prompt_ids",
     "search",
     "stored",
+    "terms",
     "unit",
     "when",
 ]
