@@ -111,8 +111,8 @@ def _by_words(store: MemoryStore, question: str, passages: list[Passage], whole:
     wanted = terms(question)[:64]
     if not wanted or not passages:
         return []
-    # Each is a quoted string of letters and digits: AND, NEAR, stars and quotes mean nothing in it. Neighbours stand for
-    # themselves as well: whoever asks for a red jacket does not mean a blue jacket and a red hat.
+    # Each is a quoted string of letters and digits: AND, NEAR, stars and quotes mean nothing in it. Neighbours count as
+    # well: whoever asks for a red jacket does not mean a blue jacket and a red hat.
     query = " OR ".join(f'"{words}"' for words in [*wanted, *phrases(question)[:64]])
     if whole:
         found = store.all(

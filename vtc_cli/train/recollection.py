@@ -41,6 +41,7 @@ MOST_SUMMED = 4  # things
 OVERLOOKED = 0.1  # share of a thing's shots that a memory misses
 APART = 10.0  # seconds between the times to choose from
 LATE = 1.5  # seconds by which its times are off
+MOST_OPEN = 12  # questions about the whole film, whatever of it is known
 RECALLABLE = 60  # questions about single shots that these are drawn from
 STILL = 0.8  # a picture does not tell how a thing moves: notes mostly say that it stands still
 SEEN = ("colour", "shape", "exists", "during", "order", "absent", "relevance")  # asked of pictures alone
@@ -124,7 +125,7 @@ def asked_of(found: Recollection, rng: np.random.Generator, count: int) -> list[
         more = [question for question in more if not any(name in question.text for name in astray)]
         more += _of_summed(found, rng)
         asked = [*needles, *(more[place] for place in rng.permutation(len(more))[: count - len(needles)])]
-    return [*_helping(found, rng), *(_put(question, rng) for question in asked)]
+    return [*_helping(found, rng), *_open(found, rng), *(_put(question, rng) for question in asked)]
 
 
 def clock(seconds: float) -> str:
@@ -145,6 +146,19 @@ def _put(question: Question, rng: np.random.Generator) -> Question:
         few = [*few[: len(LETTERS) - 2], NOT_SHOWN]
     choices, letter = lettered(NOT_SHOWN if absent else question.answer, few, rng)
     return replace(question, text=multiple_choice(question.text, choices), answer=letter)
+
+
+def _open(found: Recollection, rng: np.random.Generator) -> Iterator[Question]:
+    """Questions about the whole film, most of whose answers neither pictures nor notes tell.
+
+    A search goes down as long as it is unsure. What cannot be known has to leave a model unsure, and it learns that
+    from answers it cannot know; always asked of what it is shown, it would be sure of whatever it saw.
+    """
+    for question in ask_some(found.whole, rng, MOST_OPEN, skills=("during", "order")):
+        wrong = [option for option in question.options if option not in (question.answer, ABSENT)]
+        few = [str(option) for option in rng.permutation(wrong)[: len(LETTERS) - 1]]
+        choices, letter = lettered(question.answer, few, rng)
+        yield replace(question, text=multiple_choice(question.text, choices), answer=letter)
 
 
 def _moments(scene: Scene, count: int, rng: np.random.Generator) -> list[float]:
