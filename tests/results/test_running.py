@@ -60,8 +60,9 @@ def test_the_plan_has_every_method_at_every_size():
 
 def test_groups_are_chosen_by_name():
     assert {part.group for part in plan.chosen(("caches",))} == {"caches"}
+    assert {part.name for part in plan.chosen(("costs",))} == {"costs-pruners", "costs-caches"}
     assert plan.chosen(("scaling",)) == ()
-    with pytest.raises(UsageError, match="--only cache: there are pruners, caches, scaling"):
+    with pytest.raises(UsageError, match="--only cache: there are pruners, caches, costs, scaling"):
         plan.chosen(("cache",))
     with pytest.raises(UsageError, match="0 questions"):
         plan.parts(0)
