@@ -111,7 +111,7 @@ It answers questions about that world only. It exists so that every code path an
 can be had offline, on any machine; do not expect it to understand real footage.
 
 - Tower: {recipe.depth} blocks of width {recipe.hidden}; decoder: {recipe.layers} layers of width {recipe.text_hidden}.
-- 128 x 128 pixels, two frames per unit, 64 language-model tokens per unit.
+- Two frames per unit, 64 language-model tokens for 128 x 128 pixels; trained on 96 x 96 to 160 x 160.
 - Questions: {", ".join(SKILLS)}; in its own words or by the letter of an option.
 
 ## How it was made
