@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from benchmarks.attended import SHARES, attended
 from benchmarks.truth import Truth, filled, labels_of, summed
-from vtc_cli import Unit
+from vtc_cli import Unit, load_model
 from vtc_cli.bench.suites.tiny import TinySuite, Wanted
 
 
@@ -65,3 +66,16 @@ def test_a_row_is_compared_film_by_film() -> None:
     assert found["difference"] == pytest.approx(-0.25)
     assert found["skills"] == {"colour": [2, 2], "count": [2, 0]}
     assert found["interval"][0] < -0.25 < found["interval"][1]
+
+
+@torch.no_grad()
+def test_attention_of_the_last_layer_gathers_where_something_is() -> None:
+    units, things, layers = attended(load_model("tiny"), TinySuite(Wanted(seed=11)), 3)
+    assert 4 <= units <= 12
+    assert 4 < things < 64
+    assert list(layers) == [str(layer) for layer in range(1, 9)]
+    for held in layers.values():
+        assert len(held) == len(SHARES)
+        assert held == sorted(held, reverse=True)
+        assert all(0 <= share <= 1 for share in held)
+    assert layers["8"][0] > 0.5
