@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.machine import provenance
-from benchmarks.truth import SEED, labels_of
+from benchmarks.truth import SEED, shown
 from vtc_cli import VideoLM, load_model
 from vtc_cli.bench.suites.tiny import TinySuite, Wanted
 
@@ -57,12 +57,9 @@ def attended(model: VideoLM, suite: TinySuite, films: int) -> tuple[int, float, 
     found = {layer: [0] * len(SHARES) for layer in layers}
     units = things = 0
     for case in islice(suite.cases(), films):
-        film, size = suite.film(case.id)
-        clip = case.open()
-        frames = list(clip.frames(1.0))
-        clip.close()
-        labels = labels_of(film, size, frames, per_unit)
-        geometry = model.geometry(clip.info.size)
+        frames, labels = shown(suite, case, per_unit)
+        height, width = frames[0].image.shape[-2:]
+        geometry = model.geometry((width, height))
         whole = len(frames) // per_unit
         for number in sorted({whole * part // UNITS for part in range(UNITS)}) if whole else ():
             prepared = model.prepare(frames[number * per_unit : (number + 1) * per_unit], geometry)

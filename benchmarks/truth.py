@@ -87,6 +87,15 @@ def labels_of(film: Film, size: tuple[int, int], frames: Sequence[Frame], per_un
     return labels
 
 
+def shown(suite: TinySuite, case: Case, per_unit: int) -> tuple[list[Frame], Labels]:
+    """The frames of a film, one a second, and what is in every token of its units of `per_unit` frames."""
+    film, size = suite.film(case.id)
+    clip = case.open()
+    frames = list(clip.frames(1.0))
+    clip.close()
+    return frames, labels_of(film, size, frames, per_unit)
+
+
 def main() -> None:
     """Measure, print a table, write the figures."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -126,11 +135,7 @@ def answers(
     model: VideoLM, suite: TinySuite, case: Case, shares: Sequence[str]
 ) -> Mapping[str, list[tuple[str, bool]]]:
     """(skill, whether it was right) of every question of a film, by row."""
-    film, size = suite.film(case.id)
-    clip = case.open()
-    frames = list(clip.frames(1.0))
-    clip.close()
-    labels = labels_of(film, size, frames, model.info.frames_per_unit)
+    frames, labels = shown(suite, case, model.info.frames_per_unit)
     rows: dict[str, tuple[VideoLM, TokenPruner | str | None]] = {"none": (model, None)}
     for share in shares:
         known = Truth(retain=float(Fraction(share)), labels=labels)

@@ -89,7 +89,8 @@ class Gathering:
         mentions = [mention for mention in self._mentions.values() if mention.event_id in ids]
         lines = [*self._notes.appearances(), *self._notes.steps(), *self._notes.events(ranked)]
         lines += self._notes.mentions(mentions)
-        lines += [*self._notes.subtitles(self._said()), *self._notes.relations(ids), *self._notes.revisits(ranked)]
+        lines += [*self._notes.subtitles(self._said()), *self._notes.relations(ids)]
+        lines += self._notes.revisits(ranked, self.events)
         rows = [row for event in ranked for row in self.view.prototypes(event)[:EVENT_FRAMES]][:SYMBOLIC_FRAMES]
         frames = self.pictures.stored(sorted(rows, key=lambda row: row.pts))
         if any(event.status == "open" for event in ranked) or not frames:

@@ -7,7 +7,7 @@ ten that matter. So lines are kept by what they bear on the question, and shown 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from vtc_cli.memory import EventRow, Hit, MemoryStore, MemoryView, MentionRow, SubtitleRow, terms
@@ -105,10 +105,9 @@ class Notes:
             if row.event_id in ids
         ]
 
-    def revisits(self, events: Iterable[EventRow]) -> list[Line]:
-        """Which of these events show what an earlier one did."""
+    def revisits(self, events: Iterable[EventRow], known: Container[int]) -> list[Line]:
+        """Which of these events show what an earlier one did. known: ids of the events that may be named."""
         begins = {event.id: event.t0 for event in events}
-        known = {event.id for event in self._view.events()}
         return [
             Line(begins[row.event_id], f"event {row.event_id} returns to what event {row.earlier_id} showed")
             for row in self._view.revisits()
