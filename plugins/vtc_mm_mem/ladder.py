@@ -10,6 +10,7 @@ from vtc_cli import Frame, UsageError
 from vtc_cli.memory import (
     GATE,
     ClipRow,
+    Hit,
     Inquiry,
     Interval,
     Look,
@@ -21,7 +22,7 @@ from vtc_cli.memory import (
 )
 from vtc_mm_mem.candidates import PROPOSAL_TOKENS, Candidates, weigh
 from vtc_mm_mem.gathering import CLIPS, CLOSE_EVENTS, Evidence, Gathering, trimmed
-from vtc_mm_mem.noting import words_of
+from vtc_mm_mem.noting import Line, most_telling, words_of
 from vtc_mm_mem.spending import Limits, Spending
 from vtc_mm_mem.wording import NOT_SHOWN, SUPPORTED, YES_NO, filled, notes, span
 
@@ -36,6 +37,9 @@ the events used up would leave the video itself unread, where a thing of seconds
 JUDGING = 0.1
 """Of all visual tokens, for choosing what a stage looks at; where that is too little for a picture of each, the order
 of the search stands."""
+
+TELLING = 3
+"""Passages that the words of a question and its answer find, which say where the answer was seen."""
 
 WORSE = 0.2
 """Nats by which the last stage may be less sure than the best one and still be the answer."""
@@ -58,6 +62,18 @@ class Search:
     limits: Limits = field(default_factory=Limits)
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What a stage's posterior was read from: pictures that were looked at, and notes."""
+
+    look: Look
+    lines: Sequence[Line]
+
+    @property
+    def text(self) -> str:
+        return words_of(self.lines)
+
+
 class Ladder:
     """One search. `run` may be called once."""
 
@@ -72,7 +88,7 @@ class Ladder:
         self._candidates = Candidates(inquiry.question, inquiry.choices, max(1, inquiry.limit))
         self._evidence: list[Evidence] = []
         self._steps: list[Step] = []
-        self._looks: list[tuple[Look, str]] = []
+        self._shown: list[Shown] = []
         stages = [stage for stage in STAGES[: STAGES.index(how.last) + 1] if stage != how.without]
         self._last = stages[-1]
         self._short = False
@@ -116,7 +132,8 @@ class Ladder:
             return None
         evidence = trimmed(evidence, room)
         self._evidence.append(evidence)
-        text = self._words()
+        lines = self._lines()
+        text = words_of(lines)
         look = self._look(evidence.frames, evidence.detail) if glance is None else glance
         if look is None:
             return None
@@ -128,7 +145,7 @@ class Ladder:
             if not self._candidates.asks_when or not self._candidates.proposed:
                 self._candidates.propose(look, text, self._inquiry.seed, several=not self._steps)
             belief = weigh(look, self._candidates, text, self._how.both_orders)
-        self._looks.append((look, text))
+        self._shown.append(Shown(look, lines))
         return Step(
             stage=stage,
             posterior=belief,
@@ -141,10 +158,10 @@ class Ladder:
             note=evidence.note,
         )
 
-    def _words(self) -> str:
+    def _lines(self) -> list[Line]:
         """The notes of all stages so far."""
         lines = (line for evidence in self._evidence for line in evidence.lines)
-        return words_of(lines, self._how.text, self._using.narrator.count)
+        return most_telling(lines, self._how.text, self._using.narrator.count)
 
     def _room(self, frames: Sequence[Frame], share: float) -> int:
         """How many of the frames may be looked at within the limit, and this share of it."""
@@ -174,7 +191,7 @@ class Ladder:
         """
         if len(items) <= keep:
             return items
-        text = self._words()
+        text = words_of(self._lines())
         prompt = filled(YES_NO, text, {"question": self._inquiry.question})
         scores: list[float] = []
         for item in items[:JUDGED]:
@@ -198,7 +215,7 @@ class Ladder:
         given = self._inquiry.choices is not None
         shown = text != NOT_SHOWN
         supported = self._supported(place, text) if given else shown
-        intervals = self._ordered(step, text) if supported or given else ()
+        intervals = self._ordered(place, text) if supported or given else ()
         answer = label if given else NOT_SHOWN if not shown else _with_times(text, intervals)
         return Recollection(
             answer=answer,
@@ -233,28 +250,30 @@ class Ladder:
 
     def _supported(self, place: int, text: str) -> bool:
         """Whether the narrator finds the chosen option shown at all; from the look it was chosen in."""
-        look, words = self._looks[place]
-        prompt = filled(SUPPORTED, words, {"question": self._inquiry.question, "answer": text})
-        reading = posterior([look.weigh(prompt, YES_OR_NO)])
+        shown = self._shown[place]
+        prompt = filled(SUPPORTED, shown.text, {"question": self._inquiry.question, "answer": text})
+        reading = posterior([shown.look.weigh(prompt, YES_OR_NO)])
         return reading.shares["yes"] > 0.5 and reading.coverage > 0
 
-    def _ordered(self, step: Step, text: str) -> tuple[Interval, ...]:
-        """What the answer rests on, the likeliest first: what was looked at, ordered by what the answer's words find.
+    def _ordered(self, place: int, text: str) -> tuple[Interval, ...]:
+        """What the answer rests on, the likeliest first: what was looked at, and notes of other moments that were read,
+        ordered by what the answer's words find.
 
         A glance at the whole video says nothing about where: there, what the words find stands for itself.
         """
-        hits = self._found.find(f"{self._inquiry.question} {text}", 3)
-        if not step.intervals:
-            return tuple(
-                Interval("event" if hit.passage.kind == "step" else hit.passage.kind, hit.passage.ref, hit.passage.t0,
-                         hit.passage.t1)
-                for hit in hits
-            )  # fmt: skip
+        hits = self._found.find(f"{self._inquiry.question} {text}", TELLING)
+        looked = self._steps[place].intervals
+        if not looked:
+            return tuple(dict.fromkeys(_interval(hit) for hit in hits))
+        read = {line.source for line in self._shown[place].lines}
+        noted = [
+            _interval(hit) for hit in hits if _interval(hit) in read and not any(_overlap(hit, item) for item in looked)
+        ]
 
         def score(item: Interval) -> float:
-            return sum(hit.score for hit in hits if hit.passage.t0 < item.t1 and hit.passage.t1 > item.t0)
+            return sum(hit.score for hit in hits if _overlap(hit, item))
 
-        return tuple(sorted(step.intervals, key=lambda item: -score(item)))
+        return tuple(sorted([*looked, *dict.fromkeys(noted)], key=lambda item: -score(item)))
 
     def _notes(self, stopped: str) -> tuple[str, ...]:
         if stopped in ("calls", "tokens", "seconds"):
@@ -268,6 +287,15 @@ def _absent(step: Step) -> bool:
     So it ends no search; whoever says that something is nowhere has to have looked where it would be.
     """
     return step.answers[step.posterior.best] == NOT_SHOWN
+
+
+def _interval(hit: Hit) -> Interval:
+    passage = hit.passage
+    return Interval("event" if passage.kind == "step" else passage.kind, passage.ref, passage.t0, passage.t1)
+
+
+def _overlap(hit: Hit, item: Interval) -> bool:
+    return hit.passage.t0 < item.t1 and hit.passage.t1 > item.t0
 
 
 def _with_times(text: str, intervals: Sequence[Interval]) -> str:

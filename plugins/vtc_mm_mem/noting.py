@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 
-from vtc_cli.memory import EventRow, Hit, MemoryStore, MemoryView, MentionRow, SubtitleRow, terms
+from vtc_cli.memory import EventRow, Hit, Interval, MemoryStore, MemoryView, MentionRow, SubtitleRow, terms
 from vtc_mm_mem.wording import counted, mention, span
 
 APART = 0.5  # seconds without something between two of its appearances
@@ -18,11 +18,13 @@ APART = 0.5  # seconds without something between two of its appearances
 
 @dataclass(frozen=True)
 class Line:
-    """One line. time: seconds, for its place. bearing: on the question, 1 the most."""
+    """One line. time: seconds, for its place. bearing: on the question, 1 the most. source: the row it writes down,
+    None where it sums up several."""
 
     time: float
     words: str
     bearing: float = 0.0
+    source: Interval | None = None
 
 
 class Bearing:
@@ -63,21 +65,24 @@ class Notes:
             words = ". ".join(part for part in (event.summary, more) if part)
             if words:
                 bearing = max(self._bearing.of("event", event.id), self._bearing.of("step", event.id))
-                lines.append(Line(event.t0, f"[{span(event.t0, event.t1)}] {words}", bearing))
+                lines.append(_line("event", event.id, event.t0, event.t1, words, bearing))
         return lines
 
     def steps(self) -> list[Line]:
         """What was found of the course of events: what was there together, for seconds."""
         found = [(hit.passage, bearing) for hit, bearing in self._bearing.hits if hit.passage.kind == "step"]
-        return [Line(one.t0, f"[{span(one.t0, one.t1)}] {one.body}", bearing) for one, bearing in found]
+        return [_line("event", one.ref, one.t0, one.t1, one.body, bearing) for one, bearing in found]
 
     def mentions(self, mentions: Sequence[MentionRow]) -> list[Line]:
         """Who and what is there, and when; what is there beside something found bears half as much as that."""
         found = [(row, bearing) for row in mentions if (bearing := self._bearing.of("mention", row.id)) > 0]
         return [
-            Line(
+            _line(
+                "mention",
+                row.id,
                 row.t0,
-                f"[{span(row.t0, row.t1)}] {mention(row.name, row.gloss)}",
+                row.t1,
+                mention(row.name, row.gloss),
                 max([self._bearing.of("mention", row.id), *(half / 2 for one, half in found if _beside(row, one))]),
             )
             for row in mentions
@@ -117,7 +122,7 @@ class Notes:
     def subtitles(self, rows: Iterable[SubtitleRow]) -> list[Line]:
         """What was said."""
         return [
-            Line(row.t0, f'[{span(row.t0, row.t1)}] said: "{row.text}"', self._bearing.of("subtitle", row.id))
+            _line("subtitle", row.id, row.t0, row.t1, f'said: "{row.text}"', self._bearing.of("subtitle", row.id))
             for row in rows
         ]
 
@@ -132,19 +137,29 @@ def appearances(mentions: Sequence[MentionRow]) -> list[float]:
     return starts
 
 
-def words_of(lines: Iterable[Line], room: int, count: Callable[[str], int]) -> str:
+def most_telling(lines: Iterable[Line], room: int, count: Callable[[str], int]) -> list[Line]:
     """Lines within `room` tokens: those that bear most on the question, the shortest among equals; in order of time."""
-    best: dict[tuple[float, str], float] = {}
+    best: dict[tuple[float, str], Line] = {}
     for line in lines:
-        place = (line.time, line.words)
-        best[place] = max(line.bearing, best.get(place, 0.0))
+        known = best.setdefault((line.time, line.words), line)
+        if line.bearing > known.bearing:
+            best[line.time, line.words] = line
     kept, spent = [], 0
-    for place in sorted(best, key=lambda place: (-best[place], len(place[1]), place)):
-        cost = count(place[1])
+    for line in sorted(best.values(), key=lambda line: (-line.bearing, len(line.words), line.time, line.words)):
+        cost = count(line.words)
         if spent + cost <= room:
-            kept.append(place)
+            kept.append(line)
             spent += cost
-    return "\n".join(words for _, words in sorted(kept))
+    return sorted(kept, key=lambda line: (line.time, line.words))
+
+
+def words_of(lines: Iterable[Line]) -> str:
+    """Lines as a text."""
+    return "\n".join(line.words for line in lines)
+
+
+def _line(level: str, ref: int, t0: float, t1: float, words: str, bearing: float) -> Line:
+    return Line(t0, f"[{span(t0, t1)}] {words}", bearing, Interval(level, ref, t0, t1))
 
 
 def _beside(one: MentionRow, other: MentionRow) -> bool:

@@ -110,6 +110,22 @@ def test_what_was_shown_is_a_time_too(store, film, seer, question: str, start: f
         assert max(shown) > 96.0
 
 
+@pytest.mark.parametrize("text", [2048, 0.1])
+def test_notes_that_were_read_are_evidence_too(store, film, seer, monkeypatch, text: float) -> None:
+    """Of two moments one is looked at; the other is known from a note, where there was room for notes."""
+    from vtc_mm_mem import ladder
+
+    monkeypatch.setattr(ladder, "CLIPS", 1)
+    monkeypatch.setattr(ladder, "CLOSE_EVENTS", 1)
+    question = "is sign2 shown together with sign7?"
+    found = ask(store, film, seer, question, {"A": "sign2", "B": "sign7"}, gate=0.0, text=text)
+    looked = found.trace[-1].intervals
+    assert len(looked) == 1
+    moments = (24.0, 84.0)
+    assert sum(looked[0].t0 <= time < looked[0].t1 for time in moments) == 1
+    assert all(covers(found, time) for time in moments) == (text > 1)
+
+
 def test_what_was_never_shown_is_not_shown(store, film, seer) -> None:
     found = ask(store, film, seer, "where is sign99?")
     assert found.answer == "not shown in the video"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from vtc_mm_mem.noting import Bearing, Line, Notes, appearances, joint, words_of
+from vtc_mm_mem.noting import Bearing, Line, Notes, appearances, joint, most_telling, words_of
 
 from tests.mm_mem.asking import ask, unsure
 from tests.mm_mem.fakes import Narration, built, scenes, texture
@@ -21,10 +21,11 @@ def hit(kind: str, ref: int, t0: float = 0.0, t1: float = 5.0, body: str = "") -
 def test_lines_that_bear_most_are_kept_and_shown_in_order_of_time() -> None:
     lines = [Line(30, "c c c", 0.1), Line(10, "a a a a a", 1.0), Line(20, "b", 0.1), Line(10, "a a a a a", 0.2)]
     count = lambda text: len(text.split())  # noqa: E731
-    assert words_of(lines, 100, count) == "a a a a a\nb\nc c c"
-    assert words_of(lines, 6, count) == "a a a a a\nb"
-    assert words_of(lines, 4, count) == "b\nc c c"  # what does not fit leaves its room to others
-    assert words_of([], 4, count) == ""
+    assert words_of(most_telling(lines, 100, count)) == "a a a a a\nb\nc c c"
+    assert words_of(most_telling(lines, 6, count)) == "a a a a a\nb"
+    assert words_of(most_telling(lines, 4, count)) == "b\nc c c"  # what does not fit leaves its room to others
+    assert most_telling([], 4, count) == []
+    assert words_of([]) == ""
 
 
 def test_bearing_falls_with_the_place_and_adds_up_to_twice_the_best() -> None:
@@ -97,8 +98,8 @@ def test_a_small_model_reads_fewer_notes(store, parameters: int | None, most: in
     seen = []
     narration = unsure(*[1.3] * 4)
     narration.parameters = parameters
-    plain = ladder.words_of
+    plain = ladder.most_telling
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ladder, "words_of", lambda lines, room, count: seen.append(room) or plain(lines, room, count))
+        patch.setattr(ladder, "most_telling", lambda lines, room, count: seen.append(room) or plain(lines, room, count))
         ask(store, Film([texture(0)] * 60), narration, "which dog?", CHOICES, both_orders=False)
     assert set(seen) == {most}
