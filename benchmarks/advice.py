@@ -73,7 +73,7 @@ def cache(results: Results, tolerance: float) -> str:
     rows = [row for row in results.sized("caches") if row["size"] and len(row["methods"]) == 1]
     best = _fewest(rows, tolerance, by=lambda row: row["costs"]["kv_bytes_peak"])
     if best is None:
-        raise UnsupportedError(_nearest(rows, "cache", tolerance))
+        return _dear(rows, base, tolerance)
     beaten = [name for name, found in best["against"].items() if found["low"] is not None and found["low"] > 0]
     over = f" Beyond the intervals it is above {_listed(beaten)}." if beaten else ""
     return (
@@ -81,6 +81,26 @@ def cache(results: Results, tolerance: float) -> str:
         f"{best['size']} of the entries ({volume(best['costs']['kv_bytes_peak'])}) "
         f"{percent(best['score']['accuracy'])} right against {percent(base['score']['accuracy'])}, "
         f"{points(best['score']['difference'])} ({spread(best['score'])}).{over}"
+    )
+
+
+def _dear(rows: Sequence[Row], base: Row, tolerance: float) -> str:
+    """Where every bounded cache loses too much: the best at each size, so that the loss can be weighed."""
+    if not rows:
+        raise UnsupportedError("there is no cache to advise")
+    best: dict[str, Row] = {}
+    for row in sorted(rows, key=lambda row: row["score"]["accuracy"]):
+        best[row["size"]] = row
+    by_size = sorted(best.values(), key=lambda row: -row["costs"]["kv_bytes_peak"])
+    told = "; ".join(
+        f"with {row['size']} of the entries ({volume(row['costs']['kv_bytes_peak'])}) `-m {row['family']}`, "
+        f"{percent(row['score']['accuracy'])}, {points(row['score']['difference'])} ({spread(row['score'])})"
+        for row in by_size
+    )
+    return (
+        "**When the video is longer than the cache, and any moment may be asked about:** none of these caches stays "
+        f"within {100 * tolerance:g} points of the {percent(base['score']['accuracy'])} right without compression, so "
+        f"give it the largest that fits, or make a [memory](memory.md), which looks again. Least is lost {told}."
     )
 
 
