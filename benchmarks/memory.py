@@ -78,7 +78,8 @@ class Bench:
         return film, filmed(film, path)
 
     def key(self, path: Path, method: str, item: Asked) -> str:
-        return f"{self.shared} {path.stem} {method} {item.kind}-{item.number}"
+        which = f"{item.number} of {self.options.questions}"  # another number draws other questions
+        return f"{self.shared} {path.stem} {method} {item.kind} {which}"
 
     def by_method(self, method: str) -> Any:
         """What answers with it."""
