@@ -9,7 +9,7 @@ H.264 files. Every method may read the same visual tokens at question time (--to
 the most `recent` ones, `infinipot-v` a cache of that many entries that was filled while watching, `mm-mem` what it
 finds in its memory, and the same with one level left out. Every answer is a line in FOLDER/answers.jsonl as it comes,
 every memory and every watching one in FOLDER/costs.jsonl; the same command goes on where it was stopped. Writes
-FOLDER/memory.json; --publish writes benchmarks/results/memory.json as well.
+FOLDER/memory.json; --publish writes benchmarks/results/memory.json and the tables of docs/memory.md as well.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from typing import Any
 
 from benchmarks.films import filmed
 from benchmarks.memory_questions import KINDS, Asked, ask
-from benchmarks.memory_table import summarise, table
+from benchmarks.memory_table import markdown, summarise, table
 
 RESULTS = Path(__file__).parent / "results"
+PAGE = Path(__file__).parent.parent / "docs" / "memory.md"
 ANSWER, COST = "vtc.memory-bench.answer/1", "vtc.memory-bench.cost/1"
 LEVELS = ("S0", "S1", "S2", "S3")
 PLAIN = ("uniform", "recent", "infinipot-v")
@@ -302,6 +303,10 @@ def main() -> None:
     }
     for place in (options.folder, *((RESULTS,) if options.publish else ())):
         (place / "memory.json").write_text(json.dumps(found, indent=2) + "\n")
+    if options.publish:
+        from benchmarks.page import filled
+
+        PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), {"memory": markdown(found)}), encoding="utf-8")
     print(table(summary))
 
 

@@ -1,4 +1,4 @@
-"""What the lines of `benchmarks.memory` come to: shares with intervals, what evidence holds, what indexing costs."""
+"""What the lines of `benchmarks.memory` come to: shares with intervals, paired differences, evidence, what it costs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 HOUR = 3600.0
+OURS = "mm-mem"
 
 
 def summarise(folder: Path) -> dict[str, Any]:
@@ -39,7 +40,37 @@ def summarise(folder: Path) -> dict[str, Any]:
                 "first_evidence_holds_truth": _share(right, "first_holds_truth"),
             }
         )
-    return {"rows": rows, "index": list(_indexing(lines(folder / "costs.jsonl"), cells))}
+    return {
+        "rows": rows,
+        "against": list(_against(cells)),
+        "index": list(_indexing(lines(folder / "costs.jsonl"), cells)),
+    }
+
+
+def _against(cells: Mapping[tuple[int, str, str], Sequence[Mapping[str, Any]]]) -> Iterator[dict[str, Any]]:
+    """`mm-mem` beside every other method, over the questions both were asked: points, bootstrap over films."""
+    from vtc_cli.bench.statistics import paired_interval
+
+    for (length, kind, method), found in sorted(cells.items()):
+        if method == OURS:
+            continue
+        theirs = {(line["film"], line["kind"], line["number"]): line["right"] for line in found}
+        films: dict[str, list[int]] = defaultdict(list)
+        for line in cells.get((length, kind, OURS), ()):
+            question = (line["film"], line["kind"], line["number"])
+            if question in theirs:
+                films[line["film"]].append(int(line["right"]) - int(theirs[question]))
+        sizes = [len(some) for some in films.values()]
+        if not sizes:
+            continue
+        sums = [sum(some) for some in films.values()]
+        ends = paired_interval(sums, sizes) or (None, None)
+        yield {
+            "length": length, "kind": kind, "method": method, "n": sum(sizes), "films": len(sizes),
+            "difference": round(sum(sums) / sum(sizes), 4),
+            "low": None if ends[0] is None else round(ends[0], 4),
+            "high": None if ends[1] is None else round(ends[1], 4),
+        }  # fmt: skip
 
 
 def _indexing(
@@ -48,7 +79,7 @@ def _indexing(
     for length in sorted({line["length"] for line in costs}):
         made = [line for line in costs if line["method"] == "index" and line["length"] == length]
         seen = [line for line in costs if line["method"] == "infinipot-v" and line["length"] == length]
-        asked = cells.get((length, "all", "mm-mem"), [])
+        asked = cells.get((length, "all", OURS), [])
         facts: dict[str, Any] = {"length": length, "memories": len(made)}
         if made:
             video = sum(line["duration"] for line in made)
@@ -94,3 +125,59 @@ def table(summary: Mapping[str, Any]) -> str:
             f"{row['low']:>6.3f} - {row['high']:<6.3f} {row['tokens_read']:>8.0f} {evidence:>9}"
         )
     return "\n".join([*parts, *(json.dumps(facts) for facts in summary["index"])])
+
+
+def markdown(found: Mapping[str, Any]) -> str:
+    """The same for a page: a table of methods for each length, what it cost, and where it was measured."""
+    costs = {row["length"]: row for row in found["index"]}
+    parts = []
+    for length in sorted({row["length"] for row in found["rows"]}):
+        parts += [f"Films of {length / 60:g} minutes:", _methods(found, length), _costs(costs.get(length, {}))]
+    machine = found["machine"]
+    parts.append(
+        f"Measured on {found['date']}, {machine['processor']}, {machine['threads']} thread, `{found['command']}`: "
+        "[figures](../benchmarks/results/memory.json)."
+    )
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _methods(found: Mapping[str, Any], length: int) -> str:
+    from benchmarks.figures import interval, percent, points
+    from benchmarks.figures import table as of
+
+    kinds = [*found["kinds"], "all"]
+    rows = {(row["kind"], row["method"]): row for row in found["rows"] if row["length"] == length}
+    pairs = {row["method"]: row for row in found["against"] if (row["length"], row["kind"]) == (length, "all")}
+    cells = []
+    for method in sorted({method for _, method in rows}, key=lambda name: (name != OURS, name)):
+        line = [f"`{method}`"]
+        for kind in kinds:
+            row = rows.get((kind, method))
+            line.append("" if row is None else f"{percent(row['share'])} ({interval(row['low'], row['high'])})")
+        pair, whole = pairs.get(method), rows["all", method]
+        ahead = "" if pair is None else points(pair["difference"])
+        if pair is not None and pair["low"] is not None:
+            ahead += f" ({points(pair['low'])} to {points(pair['high'])})"
+        evidence = percent(whole["evidence_holds_truth"])
+        cells.append(
+            [*line, ahead, evidence, f"{whole['tokens_read']:,.0f}", f"{whole['seconds']:.1f}", f"{whole['n']:,}"]
+        )
+    return of(["", *kinds, f"`{OURS}` is ahead by", "evidence", "tokens", "s", "n"], cells)
+
+
+def _costs(facts: Mapping[str, Any]) -> str:
+    from vtc_cli.report.units import size
+
+    told = []
+    if "times_real_time" in facts:
+        told.append(
+            f"A memory was made at {facts['times_real_time']:g} times the speed of the film, "
+            f"{size(facts['bytes_per_hour'])} per hour of it."
+        )
+    if "flops_of_watching_over_a_question" in facts:
+        told.append(
+            f"Watching anew, with `infinipot-v`, takes {facts['seconds_of_watching_over_a_question']:g} times the "
+            f"seconds and {facts['flops_of_watching_over_a_question']:g} times the arithmetic of a question to the "
+            "memory."
+        )
+    return " ".join(told)
