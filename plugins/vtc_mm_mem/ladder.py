@@ -10,7 +10,6 @@ from vtc_cli import Frame, UsageError
 from vtc_cli.memory import (
     GATE,
     ClipRow,
-    Hit,
     Inquiry,
     Interval,
     Look,
@@ -23,6 +22,7 @@ from vtc_cli.memory import (
 from vtc_mm_mem.candidates import PROPOSAL_TOKENS, Candidates, weigh
 from vtc_mm_mem.gathering import CLIPS, CLOSE_EVENTS, Evidence, Gathering, trimmed
 from vtc_mm_mem.noting import Line, most_telling, words_of
+from vtc_mm_mem.resting import rests_on
 from vtc_mm_mem.spending import Limits, Spending
 from vtc_mm_mem.wording import NOT_SHOWN, SUPPORTED, YES_NO, filled, notes, span
 
@@ -89,6 +89,7 @@ class Ladder:
         self._evidence: list[Evidence] = []
         self._steps: list[Step] = []
         self._shown: list[Shown] = []
+        self._support: dict[int, bool] = {}
         stages = [stage for stage in STAGES[: STAGES.index(how.last) + 1] if stage != how.without]
         self._last = stages[-1]
         self._short = False
@@ -113,7 +114,8 @@ class Ladder:
             if step is None:
                 continue
             self._steps.append(step)
-            if len(step.answers) > 1 and step.posterior.confident(self._how.gate) and not _absent(step):
+            sure = len(step.answers) > 1 and step.posterior.confident(self._how.gate) and not _absent(step)
+            if sure and (self._inquiry.choices is None or self._supported(len(self._steps) - 1)):
                 stopped = "confident"
                 break
         if not self._steps:
@@ -214,8 +216,8 @@ class Ladder:
         text = step.answers[label]
         given = self._inquiry.choices is not None
         shown = text != NOT_SHOWN
-        supported = self._supported(place, text) if given else shown
-        intervals = self._ordered(place, text) if supported or given else ()
+        supported = self._supported(place) if given else shown
+        intervals = self._rests_on(place, text) if supported or given else ()
         answer = label if given else NOT_SHOWN if not shown else _with_times(text, intervals)
         return Recollection(
             answer=answer,
@@ -236,44 +238,38 @@ class Ladder:
         """The last step, unless it is clearly less sure than the best one that covers its labels.
 
         Where only `not shown` was to choose from, there is nothing to be sure of, and that it is not shown a later step
-        knows better.
+        knows better; so it does where an option was likely that nothing shows.
         """
         last = len(self._steps) - 1
         sure = [
             place
             for place, step in enumerate(self._steps)
-            if step.posterior.coverage >= 0.5 and len(step.answers) > 1 and (place == last or not _absent(step))
+            if step.posterior.coverage >= 0.5
+            and len(step.answers) > 1
+            and (place == last or (not _absent(step) and self._support.get(place, True)))
         ]
         best = min(sure, key=lambda place: self._steps[place].posterior.entropy, default=last)
         worse = self._steps[last].posterior.entropy - self._steps[best].posterior.entropy
         return best if worse > WORSE or (sure and last not in sure) else last
 
-    def _supported(self, place: int, text: str) -> bool:
-        """Whether the narrator finds the chosen option shown at all; from the look it was chosen in."""
-        shown = self._shown[place]
-        prompt = filled(SUPPORTED, shown.text, {"question": self._inquiry.question, "answer": text})
-        reading = posterior([shown.look.weigh(prompt, YES_OR_NO)])
-        return reading.shares["yes"] > 0.5 and reading.coverage > 0
+    def _supported(self, place: int) -> bool:
+        """Whether the narrator finds the likeliest option of a step shown at all; from the look it was weighed in.
 
-    def _ordered(self, place: int, text: str) -> tuple[Interval, ...]:
-        """What the answer rests on, the likeliest first: what was looked at, and notes of other moments that were read,
-        ordered by what the answer's words find.
-
-        A glance at the whole video says nothing about where: there, what the words find stands for itself.
+        Of given options one is always the likeliest: between two things that six pictures of an hour do not show, a
+        narrator is sure by habit.
         """
+        if place not in self._support:
+            step, shown = self._steps[place], self._shown[place]
+            answer = step.answers[step.posterior.best]
+            prompt = filled(SUPPORTED, shown.text, {"question": self._inquiry.question, "answer": answer})
+            reading = posterior([shown.look.weigh(prompt, YES_OR_NO)])
+            self._support[place] = reading.shares["yes"] > 0.5 and reading.coverage > 0
+        return self._support[place]
+
+    def _rests_on(self, place: int, text: str) -> tuple[Interval, ...]:
         hits = self._found.find(f"{self._inquiry.question} {text}", TELLING)
-        looked = self._steps[place].intervals
-        if not looked:
-            return tuple(dict.fromkeys(_interval(hit) for hit in hits))
-        read = {line.source for line in self._shown[place].lines}
-        noted = [
-            _interval(hit) for hit in hits if _interval(hit) in read and not any(_overlap(hit, item) for item in looked)
-        ]
-
-        def score(item: Interval) -> float:
-            return sum(hit.score for hit in hits if _overlap(hit, item))
-
-        return tuple(sorted([*looked, *dict.fromkeys(noted)], key=lambda item: -score(item)))
+        read = {line.source for line in self._shown[place].lines if line.source is not None}
+        return rests_on(hits, self._steps[place].intervals, read)
 
     def _notes(self, stopped: str) -> tuple[str, ...]:
         if stopped in ("calls", "tokens", "seconds"):
@@ -287,15 +283,6 @@ def _absent(step: Step) -> bool:
     So it ends no search; whoever says that something is nowhere has to have looked where it would be.
     """
     return step.answers[step.posterior.best] == NOT_SHOWN
-
-
-def _interval(hit: Hit) -> Interval:
-    passage = hit.passage
-    return Interval("event" if passage.kind == "step" else passage.kind, passage.ref, passage.t0, passage.t1)
-
-
-def _overlap(hit: Hit, item: Interval) -> bool:
-    return hit.passage.t0 < item.t1 and hit.passage.t1 > item.t0
 
 
 def _with_times(text: str, intervals: Sequence[Interval]) -> str:

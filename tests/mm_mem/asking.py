@@ -72,14 +72,15 @@ def spread(nats: float, labels: Sequence[str], coverage: float = 1.0) -> dict[st
     return {label: log((top if place == 0 else rest) * coverage) for place, label in enumerate(labels)}
 
 
-def unsure(*stages: float | tuple[float, float]) -> Narration:
+def unsure(*stages: float | tuple[float, float], doubts: int = 0) -> Narration:
     """A narrator whose answers have these entropies, stage by stage; a pair adds the coverage. To be asked with
-    `both_orders` off."""
-    left = list(stages)
+    `both_orders` off. doubts: of so many stages it says that they do not show its answer."""
+    left, denied = list(stages), [True] * doubts
 
     def weigh(prompt: str, choices: Mapping[str, str], frames: Sequence[Frame]) -> Mapping[str, float]:
         if set(choices) == {"yes", "no"}:
-            return {"yes": log(0.7), "no": log(0.3)}
+            yes = 0.3 if "Proposed answer" in prompt and denied and denied.pop() else 0.7
+            return {"yes": log(yes), "no": log(1 - yes)}
         now = left.pop(0)
         nats, coverage = now if isinstance(now, tuple) else (now, 1.0)
         return spread(nats, list(choices), coverage)

@@ -58,6 +58,21 @@ def test_sure_at_a_glance(store, film) -> None:
     assert film.decoded == 0
 
 
+def test_sure_of_what_nothing_shows_it_goes_on(store, film) -> None:
+    """One of the options is always the likeliest, shown or not."""
+    found = ask(store, film, unsure(0.1, 0.3, doubts=1), "which one?", CHOICES, **PLAIN)
+    assert stages(found) == ["S0", "S1"]
+    assert (found.stage, found.stopped, found.supported) == ("S1", "confident", True)
+    found = ask(store, film, unsure(0.1, 1.2, 1.2, 1.2, doubts=1), "which one?", CHOICES, **PLAIN)
+    assert (found.stage, found.stopped, found.supported) == (
+        "S3",
+        "bottom",
+        True,
+    )  # S0, though clearly surer, was wrong
+    found = ask(store, film, unsure(0.1, 0.1, doubts=2), "which one?", CHOICES, last="S1", **PLAIN)
+    assert (found.stage, found.stopped, found.supported) == ("S1", "bottom", False)
+
+
 @pytest.mark.parametrize("stage", ["S0", "S1", "S2", "S3"])
 def test_any_stage_can_be_left_out(store, film, stage: str) -> None:
     found = ask(store, film, unsure(1.2, 1.2, 1.2), "which one?", CHOICES, without=stage, **PLAIN)
