@@ -1,11 +1,13 @@
 """Which method to use when: five lines that the numbers choose, and that are not written where the numbers say no.
 
-Each line is made by a rule. Where nothing fulfils the rule, `UnsupportedError` is raised, with what came nearest.
+Each line is made by a rule. Where nothing stays within the tolerance the line says so, and what loses least at each
+size; where there is nothing to compare, `UnsupportedError` is raised.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 
 from benchmarks.figures import Results, Row, giga, interval, percent, points, share_of, spread, volume
 from benchmarks.plan import TOGETHER
@@ -28,9 +30,15 @@ def advice(results: Results, tolerance: float = TOLERANCE) -> list[str]:
 def tokens(results: Results, tolerance: float) -> str:
     """The fewest tokens at a loss within the tolerance, without knowing the question."""
     base = _seeing(results)
-    best = _fewest(_thinned(results, by_question=False), tolerance)
+    rows = _thinned(results, by_question=False)
+    best = _fewest(rows, tolerance)
     if best is None:
-        raise UnsupportedError(_nearest(_thinned(results, by_question=False), "pruner", tolerance))
+        told = _least_lost(rows, "pruner", lambda row: "the tokens")
+        return (
+            f"**To save tokens:** none of the methods that need no question stays within {100 * tolerance:g} points of "
+            f"the {percent(base['score']['accuracy'])} right without compression, by the end of the 95 % interval. "
+            f"Least is lost {told}."
+        )
     saved = 1 - best["costs"]["flops"]["prefill"] / base["costs"]["flops"]["prefill"]
     return (
         f"**To save tokens:** `-m {best['name']}`. Of the methods that need no question it keeps the fewest tokens "
@@ -73,7 +81,13 @@ def cache(results: Results, tolerance: float) -> str:
     rows = [row for row in results.sized("caches") if row["size"] and len(row["methods"]) == 1]
     best = _fewest(rows, tolerance, by=lambda row: row["costs"]["kv_bytes_peak"])
     if best is None:
-        return _dear(rows, base, tolerance)
+        told = _least_lost(rows, "cache", lambda row: f"the entries ({volume(row['costs']['kv_bytes_peak'])})")
+        return (
+            "**When the video is longer than the cache, and any moment may be asked about:** none of these caches "
+            f"stays within {100 * tolerance:g} points of the {percent(base['score']['accuracy'])} right without "
+            "compression, so give it the largest that fits, or make a [memory](memory.md), which looks again. Least is "
+            f"lost {told}."
+        )
     beaten = [name for name, found in best["against"].items() if found["low"] is not None and found["low"] > 0]
     over = f" Beyond the intervals it is above {_listed(beaten)}." if beaten else ""
     return (
@@ -81,26 +95,6 @@ def cache(results: Results, tolerance: float) -> str:
         f"{best['size']} of the entries ({volume(best['costs']['kv_bytes_peak'])}) "
         f"{percent(best['score']['accuracy'])} right against {percent(base['score']['accuracy'])}, "
         f"{points(best['score']['difference'])} ({spread(best['score'])}).{over}"
-    )
-
-
-def _dear(rows: Sequence[Row], base: Row, tolerance: float) -> str:
-    """Where every bounded cache loses too much: the best at each size, so that the loss can be weighed."""
-    if not rows:
-        raise UnsupportedError("there is no cache to advise")
-    best: dict[str, Row] = {}
-    for row in sorted(rows, key=lambda row: row["score"]["accuracy"]):
-        best[row["size"]] = row
-    by_size = sorted(best.values(), key=lambda row: -row["costs"]["kv_bytes_peak"])
-    told = "; ".join(
-        f"with {row['size']} of the entries ({volume(row['costs']['kv_bytes_peak'])}) `-m {row['family']}`, "
-        f"{percent(row['score']['accuracy'])}, {points(row['score']['difference'])} ({spread(row['score'])})"
-        for row in by_size
-    )
-    return (
-        "**When the video is longer than the cache, and any moment may be asked about:** none of these caches stays "
-        f"within {100 * tolerance:g} points of the {percent(base['score']['accuracy'])} right without compression, so "
-        f"give it the largest that fits, or make a [memory](memory.md), which looks again. Least is lost {told}."
     )
 
 
@@ -196,13 +190,17 @@ def _fewest(
     return max((row for row in good if by(row) <= 1.05 * least), key=lambda row: row["score"]["accuracy"])
 
 
-def _nearest(rows: Sequence[Row], what: str, tolerance: float) -> str:
-    if not rows:
-        return f"there is no {what} to advise"
-    best = max(rows, key=_floor)
-    return (
-        f"no {what} is within {100 * tolerance:g} points of `none` by its interval; the nearest is {best['name']} with "
-        f"{points(best['score']['difference'])} ({spread(best['score'])}). Say what is bearable with --tolerance"
+def _least_lost(rows: Sequence[Row], what: str, of: Callable[[Row], str]) -> str:
+    """The best at each size, the largest first, so that a loss can be weighed. of: what the size is a share of."""
+    best: dict[str, Row] = {}
+    for row in sorted(rows, key=lambda row: row["score"]["accuracy"]):
+        best[row["size"]] = row
+    if not best:
+        raise UnsupportedError(f"there is no {what} to advise")
+    return "; ".join(
+        f"with {row['size']} of {of(row)} by `-m {row['family']}`, {percent(row['score']['accuracy'])}, "
+        f"{points(row['score']['difference'])} ({spread(row['score'])})"
+        for row in sorted(best.values(), key=lambda row: -Fraction(row["size"]))
     )
 
 
