@@ -64,6 +64,11 @@ wait for the first token after a question, the film already watched.
 
 ![Right answers against the share of visual tokens kept](images/accuracy-tokens.svg)
 
+What is asked decides what thinning costs. **One thing**: {_listed(results, whole=False)}. **Everything**: what takes
+all that is shown, or all the time something is: {_listed(results, whole=True)}.
+
+{tables.reach(results)}
+
 By skill:
 
 {tables.skills(results, best)}
@@ -122,6 +127,7 @@ def sections(results: Results) -> Mapping[str, str]:
     compared = ("random", "uniform")
     return {
         "hiprune": tables.pruners(results, ("hiprune", "hiprune++", *compared)) + "\n",
+        "hiprune-reach": tables.reach(results, ("hiprune", "hiprune++", *compared)) + "\n",
         "pruners": tables.pruners(results) + "\n",
         "infinipot-v": tables.caches(results, ("infinipot-v", "window", "uniform-cache", "recent")) + "\n",
         "caches": tables.caches(results, pick=lambda row: len(row["methods"]) == 1) + "\n",
@@ -145,6 +151,11 @@ def _shown(results: Results) -> list[str]:
     wanted = ["none", "blind", *(f"{name}:retain=1/9" for name in ("hiprune", "hiprune++", "uniform", "random"))]
     there = {row["name"] for row in results.rows("pruners")}
     return [name for name in wanted if name in there]
+
+
+def _listed(results: Results, whole: bool) -> str:
+    """The skills of one sort, in words."""
+    return ", ".join(name for name in results.row("pruners", "none")["skills"] if (name in tables.WHOLE) == whole)
 
 
 def _about(part: Mapping[str, Any]) -> str:

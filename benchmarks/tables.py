@@ -21,6 +21,9 @@ from benchmarks.figures import (
     volume,
 )
 
+WHOLE = ("count", "when", "duration", "describe", "json")
+"""Skills whose answer takes all that is shown, or all the time that something is; the others ask for one thing."""
+
 ANSWERS = ["right", "95 %", "vs none", "95 %"]
 
 
@@ -90,6 +93,30 @@ def skills(results: Results, names: Sequence[str]) -> str:
             for kind in kinds
         ],
     )
+
+
+def reach(results: Results, families: Sequence[str] = ()) -> str:
+    """Right answers of the pruners' part where one thing is asked for, and where everything is (`WHOLE`).
+
+    families: only these, and `none`. Kept: of what `none` has right.
+    """
+    rows = [row for row in _ordered(_chosen(results.rows("pruners"), families)) if not row["blind"]]
+    base = results.row("pruners", "none")
+    cells = []
+    for row in rows:
+        line = [_name(row)]
+        for whole in (False, True):
+            found, most = _summed(row, whole), _summed(base, whole)
+            line += [share_of(found), percent(found[1] / most[1]) if most[1] else ""]
+        cells.append(line)
+    one, all_of = (_summed(base, whole)[0] for whole in (False, True))
+    return table(["method", f"one thing, n {one:,}", "kept", f"everything, n {all_of:,}", "kept"], cells)
+
+
+def _summed(row: Row, whole: bool) -> list[int]:
+    """[n, right] over the skills of one sort."""
+    pairs = [pair for skill, pair in row["skills"].items() if (skill in WHOLE) == whole]
+    return [sum(pair[place] for pair in pairs) for place in (0, 1)]
 
 
 def _cache(row: Row) -> list[str]:

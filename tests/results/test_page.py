@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import results as command
+from benchmarks import tables
 from benchmarks.advice import UnsupportedError, advice
 from benchmarks.expected import FAILS, HOLDS, expectations
 from benchmarks.figures import MissingResultError, Results
@@ -111,6 +112,15 @@ def test_expectations_are_judged_by_their_intervals():
     held = {item.claim: item.verdict for item in expectations(of(pruners=low))}
     assert held["`hiprune:retain=1/9` is above `random:retain=1/9` beyond the interval"] == FAILS
     assert held["`hiprune:retain=1/3` keeps at least 99 % of the uncompressed accuracy"] == FAILS
+
+
+def test_what_is_asked_decides_what_thinning_costs():
+    text = tables.reach(of(), ("hiprune",))
+    assert "| method | one thing, n 500 | kept | everything, n 500 | kept |" in text
+    assert "| `none` | 90.0 % (87 to 92) | 100.0 % | 90.0 % (87 to 92) | 100.0 % |" in text
+    assert "hiprune:retain=1/9" in text
+    assert "random" not in text
+    assert "blind" not in text
 
 
 def test_where_recent_wins_is_said():
