@@ -19,6 +19,7 @@ from vtc_cli.report.units import count, size
 PAGE = Path("docs/results.md")
 IMAGES = Path("docs/images")
 METHODS = Path("docs/methods")
+README = Path("README.md")
 COMMAND = "make results"
 _SECTION = re.compile(r"(<!-- results: (\S+) -->\n).*?(<!-- /results -->)", re.DOTALL)
 WAITING = f"`{COMMAND}` writes this table; it has not run for this edition of the bundled model yet.\n"
@@ -131,7 +132,25 @@ def sections(results: Results) -> Mapping[str, str]:
         "pruners": tables.pruners(results) + "\n",
         "infinipot-v": tables.caches(results, ("infinipot-v", "window", "uniform-cache", "recent")) + "\n",
         "caches": tables.caches(results, pick=lambda row: len(row["methods"]) == 1) + "\n",
+        "in-short": _in_short(results),
     }
+
+
+def _in_short(results: Results) -> str:
+    pruners, cached = results.parts["pruners"], results.parts["caches"]
+    best = ("hiprune", "hiprune++", "visionzip", "divprune", "uniform", "random")
+    caches = ("infinipot-v", "keydiff", "uniform-cache", "window")
+    return f"""Right answers by the share of visual tokens kept ({_about(pruners).rstrip(".")}):
+
+{tables.grid(results, "pruners", best)}
+
+and by the share of cache entries kept ({_about(cached).rstrip(".")}, about any moment):
+
+{tables.grid(results, "caches", caches)}
+
+Every method with intervals, paired differences, bytes, FLOPs and time, and which to use when:
+[results](docs/results.md).
+"""
 
 
 def filled(text: str, found: Mapping[str, str] | None) -> str:

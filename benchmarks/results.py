@@ -2,7 +2,7 @@
 
     python -m benchmarks.results                      run what is missing; Ctrl-C or --minutes stop it, and it goes on
     python -m benchmarks.results --estimate           one film of each part, and what the rest will take
-    python -m benchmarks.results --write              docs/results.md, its pictures, the tables of docs/methods
+    python -m benchmarks.results --write              docs/results.md, its pictures, the tables of docs/methods, README
 
 Answers go to runs/results, one file per part and edition of the weights, as `vtc bench -o` writes them. A part's
 figures go to benchmarks/results when the run ends or is stopped; `--write` refuses parts that are not whole.
@@ -130,12 +130,12 @@ def keep(folder: Path, result: Mapping[str, Any]) -> Path:
 
 
 def write(folder: Path, root: Path = ROOT, tolerance: float = TOLERANCE) -> list[Path]:
-    """The page, its pictures, and the tables of docs/methods, from the figures of a folder. What was written.
+    """The page, its pictures, the tables of docs/methods and the README, from a folder of figures: what was written.
 
     Raises MissingResultError and UnsupportedError before anything is changed.
     """
     from benchmarks import pareto
-    from benchmarks.page import IMAGES, METHODS, PAGE, filled, page, sections
+    from benchmarks.page import IMAGES, METHODS, PAGE, README, filled, page, sections
 
     results = Results.read(folder)
     text, found = page(results, tolerance), sections(results)
@@ -143,7 +143,7 @@ def write(folder: Path, root: Path = ROOT, tolerance: float = TOLERANCE) -> list
     (root / PAGE).parent.mkdir(parents=True, exist_ok=True)
     (root / PAGE).write_text(text, encoding="utf-8")
     made.append(root / PAGE)
-    for path in sorted((root / METHODS).glob("*.md")):
+    for path in [*sorted((root / METHODS).glob("*.md")), *filter(Path.is_file, [root / README])]:
         before = path.read_text(encoding="utf-8")
         if (after := filled(before, found)) != before:
             path.write_text(after, encoding="utf-8")

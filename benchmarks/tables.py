@@ -82,6 +82,16 @@ def scaling(results: Results) -> str:
     return table(head, rows, left=2)
 
 
+def grid(results: Results, part: str, families: Sequence[str]) -> str:
+    """Right answers of methods alone, a column for each size, the largest first."""
+    rows = [row for row in results.sized(part) if len(row["methods"]) == 1 and row["size"]]
+    sizes = sorted({row["size"] for row in rows}, key=Fraction, reverse=True)
+    found = {(row["family"], row["size"]): row["score"]["accuracy"] for row in rows}
+    base = percent(results.row(part, "none")["score"]["accuracy"])
+    lines = [[_code(name), *(percent(found.get((name, size))) for size in sizes)] for name in families]
+    return table([f"without: {base}", *sizes], lines)
+
+
 def skills(results: Results, names: Sequence[str]) -> str:
     """Right answers by skill, of some rows of the pruners' part."""
     rows = [results.row("pruners", name) for name in names]

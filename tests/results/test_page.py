@@ -12,7 +12,7 @@ from benchmarks import tables
 from benchmarks.advice import UnsupportedError, advice
 from benchmarks.expected import FAILS, HOLDS, expectations
 from benchmarks.figures import MissingResultError, Results
-from benchmarks.page import METHODS, PAGE, WAITING, filled, page, sections
+from benchmarks.page import METHODS, PAGE, README, WAITING, filled, page, sections
 from tests.results.invented import every_part, part, write
 
 ROOT = Path(__file__).parents[2]
@@ -123,6 +123,14 @@ def test_what_is_asked_decides_what_thinning_costs():
     assert "blind" not in text
 
 
+def test_the_readme_has_the_methods_in_short():
+    text = sections(of())["in-short"]
+    assert "| without: 90.0 % | 1/3 | 2/9 | 1/9 | 1/18 |" in text
+    assert "| `hiprune` | 89.6 % | 89.4 % | 88.8 % | 87.6 % |" in text
+    assert "| without: 90.0 % | 1/4 | 1/8 | 1/16 |" in text
+    assert "| `window` | 85.8 % |" in text
+
+
 def test_where_recent_wins_is_said():
     won = part("caches", {"recent": 899})
     claims = [item.claim for item in expectations(of(caches=won))]
@@ -201,7 +209,7 @@ def test_the_pages_of_the_repository_are_what_its_figures_say():
     found = made()
     tables = None if found is None else sections(found)
     assert (ROOT / PAGE).exists() == (found is not None)
-    for path in (ROOT / METHODS).glob("*.md"):
+    for path in [*(ROOT / METHODS).glob("*.md"), ROOT / README]:
         text = path.read_text(encoding="utf-8")
         assert text == filled(text, tables), f"{path.name}: run `python -m benchmarks.results --write`"
     if found is not None:
@@ -216,5 +224,6 @@ def test_each_methods_page_has_its_place():
     assert "<!-- results: infinipot-v -->" in places["infinipot-v"]
     assert "<!-- results: pruners -->" in places["baselines"]
     assert "<!-- results: caches -->" in places["baselines"]
+    assert "<!-- results: in-short -->" in (ROOT / README).read_text(encoding="utf-8")
     if made() is None:
         assert all(WAITING in text for text in places.values())
