@@ -33,11 +33,11 @@ def tokens(results: Results, tolerance: float) -> str:
     rows = _thinned(results, by_question=False)
     best = _fewest(rows, tolerance)
     if best is None:
-        told = _least_lost(rows, "pruner", lambda row: "the tokens")
+        told = _least_lost(rows, "pruner", lambda row: f"`-m {row['name']}`")
         return (
             f"**To save tokens:** none of the methods that need no question stays within {100 * tolerance:g} points of "
             f"the {percent(base['score']['accuracy'])} right without compression, by the end of the 95 % interval. "
-            f"Least is lost {told}."
+            f"Least at each size is lost by {told}."
         )
     saved = 1 - best["costs"]["flops"]["prefill"] / base["costs"]["flops"]["prefill"]
     return (
@@ -81,12 +81,12 @@ def cache(results: Results, tolerance: float) -> str:
     rows = [row for row in results.sized("caches") if row["size"] and len(row["methods"]) == 1]
     best = _fewest(rows, tolerance, by=lambda row: row["costs"]["kv_bytes_peak"])
     if best is None:
-        told = _least_lost(rows, "cache", lambda row: f"the entries ({volume(row['costs']['kv_bytes_peak'])})")
+        told = _least_lost(rows, "cache", _with_entries)
         return (
             "**When the video is longer than the cache, and any moment may be asked about:** none of these caches "
             f"stays within {100 * tolerance:g} points of the {percent(base['score']['accuracy'])} right without "
-            "compression, so give it the largest that fits, or make a [memory](memory.md), which looks again. Least is "
-            f"lost {told}."
+            "compression, so give it the largest that fits, or make a [memory](memory.md), which looks again. Least at "
+            f"each size is lost by {told}."
         )
     beaten = [name for name, found in best["against"].items() if found["low"] is not None and found["low"] > 0]
     over = f" Beyond the intervals it is above {_listed(beaten)}." if beaten else ""
@@ -129,14 +129,13 @@ def both(results: Results, tolerance: float) -> str:
         return f"**For one budget in bytes:** no advice from these films: {words}."
     rows = [row for row in results.sized("caches") if row["size"] == TOGETHER]
     joint = [row for row in rows if len(row["methods"]) == 2]
-    alone = [
-        row for row in rows if len(row["methods"]) == 1 and any(row["name"] in other["against"] for other in joint)
-    ]
+    alone = [row for row in rows if len(row["methods"]) == 1]
     if not joint or not alone:
         raise UnsupportedError(f"nothing to compare at {TOGETHER} of the entries")
     pair = max(joint, key=lambda row: row["score"]["accuracy"])
     single = max(alone, key=lambda row: row["score"]["accuracy"])
-    found = pair["against"][single["name"]]
+    if (found := pair["against"].get(single["name"])) is None:
+        raise UnsupportedError(f"{pair['name']} was not compared with the best cache alone, {single['name']}")
     if found["low"] is None:
         raise UnsupportedError("one film is too little to compare a pruner and a cache with a cache alone")
     told = f"{points(found['mean'])} points ({points(found['low'])} to {points(found['high'])})"
@@ -190,16 +189,20 @@ def _fewest(
     return max((row for row in good if by(row) <= 1.05 * least), key=lambda row: row["score"]["accuracy"])
 
 
-def _least_lost(rows: Sequence[Row], what: str, of: Callable[[Row], str]) -> str:
-    """The best at each size, the largest first, so that a loss can be weighed. of: what the size is a share of."""
+def _with_entries(row: Row) -> str:
+    return f"`-m {row['family']}` with {row['size']} of the entries ({volume(row['costs']['kv_bytes_peak'])})"
+
+
+def _least_lost(rows: Sequence[Row], what: str, named: Callable[[Row], str]) -> str:
+    """The best at each size, the largest first, so that a loss can be weighed. named: what a row is called."""
     best: dict[str, Row] = {}
     for row in sorted(rows, key=lambda row: row["score"]["accuracy"]):
         best[row["size"]] = row
     if not best:
         raise UnsupportedError(f"there is no {what} to advise")
     return "; ".join(
-        f"with {row['size']} of {of(row)} by `-m {row['family']}`, {percent(row['score']['accuracy'])}, "
-        f"{points(row['score']['difference'])} ({spread(row['score'])})"
+        f"{named(row)}, {percent(row['score']['accuracy'])}, {points(row['score']['difference'])} "
+        f"({spread(row['score'])})"
         for row in sorted(best.values(), key=lambda row: -Fraction(row["size"]))
     )
 

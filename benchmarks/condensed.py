@@ -16,7 +16,9 @@ from vtc_cli.bench.rows import NONE
 from vtc_cli.bench.summary import ALL, score, summarise
 
 SCHEMA = "vtc.results/1"
-REFERENCES = ("random", "uniform", "hiprune", "infinipot-v", "window", "uniform-cache", "recent")  # to be compared with
+REFERENCES = ("random", "uniform", "hiprune", "infinipot-v", "keydiff", "window", "uniform-cache", "recent")
+"""Families that all others are compared with."""
+
 AGES = ((0.0, 30.0), (30.0, 120.0), (120.0, None))  # seconds from the moment asked about to the end of the film
 _SHARE = re.compile(r"retain=([\d/.]+)")
 _JOINT = re.compile(r"\+(?=[A-Za-z])")  # between two methods; the pluses of `hiprune++` are followed by no letter

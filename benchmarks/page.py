@@ -59,14 +59,16 @@ The first column is what papers and authors report of large models, or what a me
 **right** has its 95 % interval (Wilson); **vs none** is the paired difference in points, its interval from a bootstrap
 over films. A `*` marks methods that look at the question, and so watch a film once for each. `fastv`
 lets rows leave inside the decoder: all tokens enter, and its share is that of the later layers. The last column is the
-wait for the first token after a question, the film already watched.
+wait for the first token after a question, the film already watched, measured apart with nothing else running, like
+[all costs](#what-it-costs).
 
 {tables.pruners(results)}
 
 ![Right answers against the share of visual tokens kept](images/accuracy-tokens.svg)
 
-What is asked decides what thinning costs. **One thing**: {_listed(results, whole=False)}. **Everything**: what takes
-all that is shown, or all the time something is: {_listed(results, whole=True)}.
+What is asked decides what thinning costs. **Everything** is what takes all that is shown, or all the time that
+something is: {_listed(results, whole=True)}. **One thing** are the other skills:
+{_listed(results, whole=False)}.
 
 {tables.reach(results)}
 

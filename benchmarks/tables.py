@@ -34,7 +34,7 @@ def pruners(results: Results, families: Sequence[str] = ()) -> str:
     return table(head, [
         [_name(row), _n(row), *_answers(row), percent(row["costs"]["retention"]),
          volume(row["costs"]["kv_bytes_peak"]), giga(row["costs"]["flops"]["prefill"]),
-         milliseconds(row["costs"]["seconds"]["first_token"])]
+         _wait(results, "costs-pruners", row)]
         for row in _ordered(rows)
     ])  # fmt: skip
 
@@ -43,13 +43,13 @@ def caches(results: Results, families: Sequence[str] = (), pick: Callable[[Row],
     """Accuracy, bytes, and accuracy by the age of the moment asked about. pick: only such rows, and `none`."""
     head = ["method", "n", *ANSWERS, "KV peak", "first token ms", *map(_age, AGES), "moment gone"]
     rows = [row for row in _chosen(results.rows("caches"), families) if not row["methods"] or pick(row)]
-    return table(head, [_cache(row) for row in _ordered(rows)])
+    return table(head, [_cache(results, row) for row in _ordered(rows)])
 
 
 def caches_asked(results: Results) -> str:
     """The same for caches that look at the question, on the films they were asked about."""
     head = ["method", "n", *ANSWERS, "KV peak", "first token ms", *map(_age, AGES), "moment gone"]
-    return table(head, [_cache(row) for row in _ordered(results.rows("caches-asked"))])
+    return table(head, [_cache(results, row) for row in _ordered(results.rows("caches-asked"))])
 
 
 def costs(results: Results, part: str) -> str:
@@ -129,11 +129,17 @@ def _summed(row: Row, whole: bool) -> list[int]:
     return [sum(pair[place] for pair in pairs) for place in (0, 1)]
 
 
-def _cache(row: Row) -> list[str]:
+def _wait(results: Results, part: str, row: Row) -> str:
+    """For the first token, in milliseconds, where it was measured with nothing else running; empty where it was not."""
+    timed = next((one for one in results.rows(part) if one["name"] == row["name"]), None)
+    return "" if timed is None else milliseconds(timed["costs"]["seconds"]["first_token"])
+
+
+def _cache(results: Results, row: Row) -> list[str]:
     ages = row["ages"] or [None] * len(AGES)
     gone = (row["evidence"] or {}).get("gone")
     return [_name(row), _n(row), *_answers(row), volume(row["costs"]["kv_bytes_peak"]),
-            milliseconds(row["costs"]["seconds"]["first_token"]), *map(share_of, ages),
+            _wait(results, "costs-caches", row), *map(share_of, ages),
             f"{gone[1]} of {gone[0]}" if gone and gone[0] else ""]  # fmt: skip
 
 

@@ -44,7 +44,10 @@ def test_the_advice_is_five_lines_that_the_numbers_choose():
     assert "work while watching falls by 88.9 %" in lines[0]
     assert lines[1].startswith("**Where the question is known before watching:** the same.")
     assert "`-m infinipot-v`. With 1/8 of the entries" in lines[2]
-    assert "Beyond the intervals it is above `uniform-cache at 1/8`, `window at 1/8` and `recent`." in lines[2]
+    assert (
+        "Beyond the intervals it is above `keydiff at 1/8`, `uniform-cache at 1/8`, `window at 1/8` and `recent`."
+        in lines[2]
+    )
     assert "differs from `infinipot-v` alone by +0.0 points (−1.0 to +1.0)" in lines[4]
 
 
@@ -76,17 +79,17 @@ def test_caches_that_all_lose_too_much_are_told_with_their_loss():
     right = {"none": 1000, "infinipot-v at 1/8": 905, "window at 1/8": 910}
     line = advice(of(caches=part("caches", right)))[2]
     assert "none of these caches stays within 3 points of the 100.0 % right without compression" in line
-    assert "with 1/4 of the entries (20.0 MB) by `-m infinipot-v`, 89.6 %, −10.4 (−11.4 to −9.4); with 1/8" in line
-    assert "with 1/8 of the entries (10.0 MB) by `-m window`, 91.0 %, −9.0" in line
+    assert "by `-m infinipot-v` with 1/4 of the entries (20.0 MB), 89.6 %, −10.4 (−11.4 to −9.4); `-m window`" in line
+    assert "`-m window` with 1/8 of the entries (10.0 MB), 91.0 %, −9.0" in line
     assert "`-m infinipot-v`, 90.5 %" not in line
 
 
 def test_pruners_that_all_lose_too_much_are_told_with_their_loss():
     lines = advice(of(pruners=part("pruners", {"none": 960, "random:retain=1/18": 900})))
     assert "none of the methods that need no question stays within 3 points of the 96.0 %" in lines[0]
-    assert "Least is lost with 1/3 of the tokens by `-m hiprune`, 89.6 %, −6.4" in lines[0]
+    assert "Least at each size is lost by `-m hiprune:retain=1/3`, 89.6 %, −6.4" in lines[0]
     assert lines[0].index("1/3") < lines[0].index("2/9") < lines[0].index("1/9") < lines[0].index("1/18")
-    assert "with 1/18 of the tokens by `-m random`, 90.0 %, −6.0" in lines[0]
+    assert "`-m random:retain=1/18`, 90.0 %, −6.0" in lines[0]
     assert "The best of the methods that look at it, `hiprune++:retain=1/3`" in lines[1]
 
 
@@ -94,6 +97,16 @@ def test_films_that_are_only_guessed_at_give_no_advice_on_caches():
     lines = advice(of(caches=part("caches", dict.fromkeys(("none", "recent", "window at 1/8"), 100))))
     assert all("no advice from these films" in line for line in lines[2:])
     assert "10.0 % are right, and guessing gets 10.0 %" in lines[2]
+
+
+def test_both_are_weighed_against_the_best_cache_alone():
+    found = of(caches=part("caches", {"keydiff at 1/8": 899}))
+    assert "differs from `keydiff` alone by −0." in advice(found)[4]
+    broken = part("caches", {"snapkv at 1/8": 1000, "keydiff at 1/8": 899})
+    for row in broken["rows"]:
+        row["against"].pop("keydiff at 1/8", None)
+    with pytest.raises(UnsupportedError, match="not compared with the best cache alone, keydiff at 1/8"):
+        advice(of(caches=broken))
 
 
 def test_recent_is_named_for_the_present_where_it_is_as_good():
@@ -121,6 +134,15 @@ def test_what_is_asked_decides_what_thinning_costs():
     assert "hiprune:retain=1/9" in text
     assert "random" not in text
     assert "blind" not in text
+
+
+def test_waits_are_those_that_were_measured_apart():
+    found = part("costs-pruners")
+    for row in found["rows"]:
+        row["costs"]["seconds"] = {**row["costs"]["seconds"], "first_token": 0.125}
+    lines = tables.pruners(of(costs_pruners=found)).splitlines()
+    assert next(line for line in lines if "`none`" in line).endswith("| 125 |")
+    assert next(line for line in lines if "`blind`" in line).endswith("|  |")
 
 
 def test_the_readme_has_the_methods_in_short():

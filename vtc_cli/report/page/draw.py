@@ -10,7 +10,7 @@ from vtc_cli.report.page.canvas import COLOURS, FORE, MUTED, PAPER, colour, figu
 from vtc_cli.report.page.figures import STAGES, Course, Stages, Timeline, Trade
 from vtc_cli.report.units import duration, size
 
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "p", "h", "<", ">")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 
 
