@@ -140,13 +140,14 @@ def sections(results: Results) -> Mapping[str, str]:
 
 def _in_short(results: Results) -> str:
     pruners, cached = results.parts["pruners"], results.parts["caches"]
+    short, long = (_about(part).rstrip(".").replace("Films", "films", 1) for part in (pruners, cached))
     best = ("hiprune", "hiprune++", "visionzip", "divprune", "uniform", "random")
     caches = ("infinipot-v", "keydiff", "uniform-cache", "window")
-    return f"""Right answers by the share of visual tokens kept ({_about(pruners).rstrip(".")}):
+    return f"""Right answers by the share of visual tokens kept, {short}:
 
 {tables.grid(results, "pruners", best)}
 
-and by the share of cache entries kept ({_about(cached).rstrip(".")}, about any moment):
+and by the share of cache entries kept, {long}, any moment of them:
 
 {tables.grid(results, "caches", caches)}
 
