@@ -203,19 +203,23 @@ def _lost(results: Results) -> Iterator[str]:
 def _made(results: Results) -> str:
     rows = []
     for name, part in results.parts.items():
-        machine = part["machine"]
-        with_what = f"{machine['processor']}, {part['model']['threads']} of {machine['cores']} cores"
-        if machine["accelerator"]:
-            with_what = str(machine["accelerator"])
-        versions = ", ".join(f"{key} {part['versions'][key]}" for key in ("vtc", "torch", "transformers", "python"))
-        seed = part["facts"].get("seed")
-        rows.append([f"[{name}](../benchmarks/results/{name}.json)", part["date"], "" if seed is None else str(seed),
-                     with_what, versions, f"`{part['command']}`"])  # fmt: skip
+        for stretch in part.get("stretches") or [part]:
+            machine = stretch["machine"]
+            with_what = f"{machine['processor']}, {part['model']['threads']} of {machine['cores']} cores"
+            if machine["accelerator"]:
+                with_what = str(machine["accelerator"])
+            found = stretch["versions"]
+            versions = ", ".join(f"{key} {found[key]}" for key in ("vtc", "torch", "transformers", "python"))
+            seed = part["facts"].get("seed")
+            rows.append([
+                f"[{name}](../benchmarks/results/{name}.json)", f"{stretch['questions']:,}", stretch["date"],
+                "" if seed is None else str(seed), with_what, versions, f"`{stretch['command']}`",
+            ])  # fmt: skip
     first = results.parts["pruners"]["model"]
     weights = f"`tiny`, {first['dtype']}, {size(first['weight_bytes'])}, weights `{first['revision']}`"
     lost = "".join(f"\n- {told}" for told in _lost(results))
     return (
         f"{weights}.\n\n"
         + (f"Left out:\n{lost}\n\n" if lost else "")
-        + table(["part", "date", "seed", "machine", "versions", "command"], rows, left=6)
+        + table(["part", "questions", "date", "seed", "machine", "versions", "command"], rows, left=7)
     )

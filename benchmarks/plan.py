@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import islice
+from typing import Any
 
 from vtc_cli.bench.rows import Row, rows_of
 from vtc_cli.bench.runner import Plan
+from vtc_cli.bench.suite import Case
 from vtc_cli.bench.suites.tiny import TinySuite, Wanted
 from vtc_cli.errors import UsageError
 from vtc_cli.jobs.settings import Settings
@@ -32,7 +35,7 @@ class Part:
 
     name: of the files. group: what `--only` calls it. about: one line for people. rows: `none` first.
     wanted: which films and questions. limit: questions per skill. shared: the tower sees each film once for all rows;
-    where it does not, watching is timed.
+    where it does not, watching is timed. first: how many films are passed over, since they were answered earlier.
     """
 
     name: str
@@ -42,11 +45,35 @@ class Part:
     wanted: Wanted
     limit: int
     shared: bool = True
+    first: int = 0
 
     def plan(self, model: str, tokens: int = 96) -> Plan:
         """The same for `vtc bench`. tokens: the most an answer may have."""
         settings = Settings(model=model, max_new_tokens=tokens)
-        return Plan(TinySuite(self.wanted), self.rows, settings, self.limit, self.shared)
+        return Plan(LaterFilms(self.wanted, self.first), self.rows, settings, self.limit, self.shared)
+
+    @property
+    def file(self) -> str:
+        """Of its answers, without suffix: those of other films are in another."""
+        return self.name if not self.first else f"{self.name}-from-{self.first}"
+
+    def after(self, figures: Mapping[str, Any]) -> Part:
+        """The same about the films that follow those of `figures`, for the questions that these lack."""
+        of_skill = [figures["rows"][0]["skills"].get(skill, [0])[0] for skill in TinySuite(self.wanted).skills]
+        films = figures["films"] + len(figures["left_out"])
+        return replace(self, first=films, limit=self.limit - min(of_skill))
+
+
+class LaterFilms(TinySuite):
+    """The same films without the first `first` of them."""
+
+    def __init__(self, wanted: Wanted, first: int):
+        super().__init__(wanted)
+        self._first = first
+
+    def cases(self) -> Iterator[Case]:
+        """See `Suite`."""
+        return islice(super().cases(), self._first, None)
 
 
 def parts(questions: int = QUESTIONS, seed: int = SEED) -> tuple[Part, ...]:

@@ -2,6 +2,7 @@
 
     python -m benchmarks.results                      run what is missing; Ctrl-C or --minutes stop it, and it goes on
     python -m benchmarks.results --estimate           one film of each part, and what the rest will take
+    python -m benchmarks.results --further            more questions than the figures have, about the films after theirs
     python -m benchmarks.results --write              docs/results.md, its pictures, the tables of docs/methods, README
 
 Answers go to runs/results, one file per part and edition of the weights, as `vtc bench -o` writes them. A part's
@@ -23,6 +24,7 @@ from benchmarks.advice import TOLERANCE, UnsupportedError
 from benchmarks.condensed import SCHEMA, condense
 from benchmarks.figures import MissingResultError, Results
 from benchmarks.machine import provenance
+from benchmarks.pooled import pool
 from benchmarks.running import Clock, Run
 from vtc_cli.errors import VtcError
 from vtc_cli.jobs.ledger import Ledger
@@ -42,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, help="stop after so many; the next run goes on")
     parser.add_argument("--longest", type=float, default=scaling.MINUTES[-1], help="minutes of the longest film")
     parser.add_argument("--estimate", action="store_true", help="one film of each part, and what the rest will take")
+    parser.add_argument("--further", action="store_true", help="add films to figures that have fewer questions")
     parser.add_argument("--write", action="store_true", help="write the page from benchmarks/results; nothing is run")
     parser.add_argument("--tolerance", type=float, default=100 * TOLERANCE, help="points that advice may cost")
     parser.add_argument("--model", default="tiny", help=argparse.SUPPRESS)
@@ -66,9 +69,13 @@ def run(options: argparse.Namespace) -> int:
     only = tuple(filter(None, (options.only or "").split(",")))
     parts = plan.chosen(only, options.limit, options.seed)
     folder = options.runs / f"{weights_of(options.model)}-{options.seed}"
+    earlier = found_in(options.results, parts) if options.further else {}
+    parts = tuple(part.after(earlier[part.name]) if part.name in earlier else part for part in parts)
+    parts = tuple(part for part in parts if part.limit > 0)
     done = True
     for shared in (False, True):  # what is timed comes first, while little else is in memory
-        done &= _answer([Run(part, folder, options.model) for part in parts if part.shared == shared], options, clock)
+        runs = [Run(part, folder, options.model) for part in parts if part.shared == shared]
+        done &= _answer(runs, options, clock, earlier)
     if (not only or "scaling" in only) and not options.estimate:
         done &= scale(options, folder, clock)
     if not done:
@@ -76,8 +83,17 @@ def run(options: argparse.Namespace) -> int:
     return 0 if done or options.estimate else 3
 
 
-def _answer(runs: Sequence[Run], options: argparse.Namespace, clock: Clock) -> bool:
-    """One film of each part, what the rest will take, then the rest. Whether all of them are done."""
+def found_in(folder: Path, parts: Sequence[plan.Part]) -> dict[str, dict[str, Any]]:
+    """The figures of parts that are there, by name. Those of what is timed are made anew: they are few."""
+    paths = {part.name: folder / f"{part.name}.json" for part in parts if part.shared}
+    return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.is_file()}
+
+
+def _answer(runs: Sequence[Run], options: argparse.Namespace, clock: Clock, earlier: Mapping[str, Any]) -> bool:
+    """One film of each part, what the rest will take, then the rest. Whether all of them are done.
+
+    earlier: figures of films before those of a part, by its name; what is kept has both.
+    """
     try:
         for one in runs:
             one.film(clock)
@@ -92,7 +108,9 @@ def _answer(runs: Sequence[Run], options: argparse.Namespace, clock: Clock) -> b
     finally:
         for one in runs:
             if one.whole():
-                keep(options.results, {**condense(one), "done": one.done})
+                before = earlier.get(one.part.name)
+                found = dated(condense(one))
+                keep(options.results, {**(pool(before, found) if before else found), "done": one.done})
             one.close()
     return all(one.done for one in runs)
 
@@ -114,19 +132,22 @@ def scale(options: argparse.Namespace, folder: Path, clock: Clock) -> bool:
         first = rows[0]
         told = {"schema": SCHEMA, "part": "scaling", "facts": {"seed": scaling.SEED}, "rows": rows}
         told |= {name: first[name] for name in ("model", "machine", "versions")}
-        keep(
-            options.results, {**told, "planned": len(wanted), "questions": len(rows), "done": len(rows) == len(wanted)}
-        )
+        told |= {"planned": len(wanted), "questions": len(rows), "done": len(rows) == len(wanted)}
+        keep(options.results, dated(told))
     return len(rows) == len(wanted)
 
 
 def keep(folder: Path, result: Mapping[str, Any]) -> Path:
-    """Write a part's figures, with the date and the command."""
+    """Write a part's figures."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{result['part']}.json"
-    told = {"date": datetime.now(UTC).date().isoformat(), "command": provenance()["command"]}
-    path.write_text(json.dumps({**result, **told}, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def dated(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A part's figures with the date and the command."""
+    return {**result, "date": datetime.now(UTC).date().isoformat(), "command": provenance()["command"]}
 
 
 def write(folder: Path, root: Path = ROOT, tolerance: float = TOLERANCE) -> list[Path]:

@@ -68,7 +68,7 @@ class Run:
     @property
     def path(self) -> Path:
         """The file of its lines."""
-        return self.folder / f"{self.part.name}.jsonl"
+        return self.folder / f"{self.part.file}.jsonl"
 
     @property
     def left(self) -> float | None:

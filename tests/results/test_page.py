@@ -36,6 +36,17 @@ def test_every_part_and_every_method_is_on_the_page():
     assert all(len(width) == 1 for width in widths)
 
 
+def test_stretches_that_were_put_together_each_say_when_and_where_they_were_measured():
+    caches = part("caches")
+    told = {name: caches[name] for name in ("machine", "versions", "command")}
+    caches["stretches"] = [
+        {**told, "questions": 640, "date": "2026-01-02"},
+        {**told, "questions": 360, "date": "2026-03-04"},
+    ]
+    lines = [line for line in page(of(caches=caches)).splitlines() if "results/caches.json" in line]
+    assert [line.split(" | ")[1:3] for line in lines] == [["640", "2026-01-02"], ["360", "2026-03-04"]]
+
+
 def test_the_advice_is_five_lines_that_the_numbers_choose():
     lines = advice(of())
     assert len(lines) == 5
