@@ -20,9 +20,9 @@ PAGE = Path("docs/results.md")
 IMAGES = Path("docs/images")
 METHODS = Path("docs/methods")
 README = Path("README.md")
+RULER = Path("docs/tiny.md")
 COMMAND = "make results"
 _SECTION = re.compile(r"(<!-- results: (\S+) -->\n).*?(<!-- /results -->)", re.DOTALL)
-WAITING = f"`{COMMAND}` writes this table; it has not run for this edition of the bundled model yet.\n"
 
 
 def page(results: Results, tolerance: float = TOLERANCE) -> str:
@@ -156,16 +156,12 @@ Every method with intervals, paired differences, bytes, FLOPs and time, and whic
 """
 
 
-def filled(text: str, found: Mapping[str, str] | None) -> str:
-    """A page of docs/methods with its tables filled in; without results, with what says how they are made.
+def filled(text: str, found: Mapping[str, str]) -> str:
+    """A page with its tables filled in, by the names of their places.
 
     Raises KeyError for a place that no table belongs to.
     """
-
-    def fill(match: re.Match[str]) -> str:
-        return f"{match[1]}{WAITING if found is None else found[match[2]]}{match[3]}"
-
-    return _SECTION.sub(fill, text)
+    return _SECTION.sub(lambda match: f"{match[1]}{found[match[2]]}{match[3]}", text)
 
 
 def _shown(results: Results) -> list[str]:

@@ -3,7 +3,7 @@
     python -m benchmarks.results                      run what is missing; Ctrl-C or --minutes stop it, and it goes on
     python -m benchmarks.results --estimate           one film of each part, and what the rest will take
     python -m benchmarks.results --further            more questions than the figures have, about the films after theirs
-    python -m benchmarks.results --write              docs/results.md, its pictures, the tables of docs/methods, README
+    python -m benchmarks.results --write              docs/results.md, its pictures, the tables of other pages
 
 Answers go to runs/results, one file per part and edition of the weights, as `vtc bench -o` writes them. A part's
 figures go to benchmarks/results when the run ends or is stopped; `--write` refuses parts that are not whole.
@@ -155,16 +155,16 @@ def write(folder: Path, root: Path = ROOT, tolerance: float = TOLERANCE) -> list
 
     Raises MissingResultError and UnsupportedError before anything is changed.
     """
-    from benchmarks import pareto
-    from benchmarks.page import IMAGES, METHODS, PAGE, README, filled, page, sections
+    from benchmarks import bar, pareto
+    from benchmarks.page import IMAGES, METHODS, PAGE, README, RULER, filled, page, sections
 
     results = Results.read(folder)
-    text, found = page(results, tolerance), sections(results)
+    text, found = page(results, tolerance), {**sections(results), **bar.sections(folder)}
     made = pareto.save(results, root / IMAGES)
     (root / PAGE).parent.mkdir(parents=True, exist_ok=True)
     (root / PAGE).write_text(text, encoding="utf-8")
     made.append(root / PAGE)
-    for path in [*sorted((root / METHODS).glob("*.md")), *filter(Path.is_file, [root / README])]:
+    for path in [*sorted((root / METHODS).glob("*.md")), *filter(Path.is_file, [root / README, root / RULER])]:
         before = path.read_text(encoding="utf-8")
         if (after := filled(before, found)) != before:
             path.write_text(after, encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from benchmarks.condensed import AGES, REFERENCES, SCHEMA, place_of
 from benchmarks.plan import CACHES, SHARES, Part, parts
+from benchmarks.results import RESULTS
 from vtc_cli.bench.statistics import wilson
 
 N = 1000
@@ -107,9 +109,12 @@ def _parts() -> dict[str, Part]:
 
 
 def write(folder: Path, found: Mapping[str, Mapping[str, Any]]) -> Path:
+    """The parts as files, beside the repository's own figures of the bundled model."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, value in found.items():
         (folder / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
+    for path in RESULTS.glob("tiny*.json"):
+        shutil.copy(path, folder)
     return folder
 
 

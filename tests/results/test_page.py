@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from benchmarks import bar, tables
 from benchmarks import results as command
-from benchmarks import tables
 from benchmarks.advice import UnsupportedError, advice
 from benchmarks.expected import FAILS, HOLDS, expectations
 from benchmarks.figures import MissingResultError, Results
-from benchmarks.page import METHODS, PAGE, README, WAITING, filled, page, sections
+from benchmarks.page import METHODS, PAGE, README, RULER, filled, page, sections
 from tests.results.invented import every_part, part, write
+from vtc_cli import load_model
 
 ROOT = Path(__file__).parents[2]
 
@@ -228,27 +230,31 @@ def test_a_place_without_a_table_is_an_error():
         filled("<!-- results: nobody -->\n<!-- /results -->", {"hiprune": ""})
 
 
-def made() -> Results | None:
-    """The figures of the repository, None before `make results` has run to its end."""
-    try:
-        found = Results.read(command.RESULTS)
-        found.check()
-    except MissingResultError:
-        return None
+@pytest.fixture(scope="module")
+def published() -> Results:
+    """The figures of the repository."""
+    found = Results.read(command.RESULTS)
+    found.check()
     return found
 
 
-def test_the_pages_of_the_repository_are_what_its_figures_say():
-    found = made()
-    tables = None if found is None else sections(found)
-    assert (ROOT / PAGE).exists() == (found is not None)
-    for path in [*(ROOT / METHODS).glob("*.md"), ROOT / README]:
+def test_the_pages_of_the_repository_are_what_its_figures_say(published):
+    tables = {**sections(published), **bar.sections(command.RESULTS)}
+    for path in [*(ROOT / METHODS).glob("*.md"), ROOT / README, ROOT / RULER]:
         text = path.read_text(encoding="utf-8")
         assert text == filled(text, tables), f"{path.name}: run `python -m benchmarks.results --write`"
-    if found is not None:
-        text = (ROOT / PAGE).read_text(encoding="utf-8")
-        without = re.compile(r"## Which method when.*?(?=## What the papers)", re.DOTALL)  # its tolerance is a choice
-        assert without.sub("", text) == without.sub("", page(found, 1.0))
+    text = (ROOT / PAGE).read_text(encoding="utf-8")
+    without = re.compile(r"## Which method when.*?(?=## What the papers)", re.DOTALL)  # its tolerance is a choice
+    assert without.sub("", text) == without.sub("", page(published, 1.0))
+
+
+def test_the_figures_of_the_repository_are_of_the_bundled_weights(published):
+    model = load_model("tiny").info
+    files = {path.name: json.loads(path.read_text("utf-8")) for path in command.RESULTS.glob("tiny*.json")}
+    assert len(files) == 4
+    assert {name: found["model"]["revision"] for name, found in {**published.parts, **files}.items()} == dict.fromkeys(
+        {**published.parts, **files}, model.revision
+    )
 
 
 def test_each_methods_page_has_its_place():
@@ -258,5 +264,6 @@ def test_each_methods_page_has_its_place():
     assert "<!-- results: pruners -->" in places["baselines"]
     assert "<!-- results: caches -->" in places["baselines"]
     assert "<!-- results: in-short -->" in (ROOT / README).read_text(encoding="utf-8")
-    if made() is None:
-        assert all(WAITING in text for text in places.values())
+    for path in (README, RULER):
+        assert "<!-- results: skills -->" in (ROOT / path).read_text(encoding="utf-8")
+    assert "<!-- results: bar -->" in (ROOT / RULER).read_text(encoding="utf-8")
