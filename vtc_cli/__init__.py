@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vtc_cli.engine.meter import Meter as Meter
     from vtc_cli.engine.session import Session as Session
     from vtc_cli.errors import MachineError as MachineError
+    from vtc_cli.errors import NumbersError as NumbersError
     from vtc_cli.errors import UsageError as UsageError
     from vtc_cli.errors import VideoError as VideoError
     from vtc_cli.errors import VtcError as VtcError
@@ -69,6 +70,7 @@ _HOMES = {
     "Meter": "engine.meter",
     "Method": "methods.stages",
     "ModelInfo": "models.contract",
+    "NumbersError": "errors",
     "Route": "methods.stages",
     "Session": "engine.session",
     "SharePruner": "methods.share",
@@ -102,6 +104,7 @@ __all__ = [
     "Meter",
     "Method",
     "ModelInfo",
+    "NumbersError",
     "Route",
     "Session",
     "SharePruner",

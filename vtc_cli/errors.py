@@ -32,6 +32,19 @@ class UsageError(VtcError):
     exit_code = 2
 
 
+class NumbersError(UsageError, ValueError):
+    """What a method chooses by is infinite or no number: the model's number format is too narrow for it.
+
+    what: which values, in the plural. A ValueError too, for pure functions that know nothing of a command line.
+    """
+
+    def __init__(self, what: str):
+        super().__init__(
+            f"{what} are infinite or not numbers",
+            "the number format is too narrow for this model, or its weights are damaged: try --dtype float32",
+        )
+
+
 class MachineError(VtcError):
     """The machine lacks something: a library, a model, memory, a device, a network."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vtc_cli import LayerPolicy, LayerRows, ModelInfo, Route
+from vtc_cli import LayerPolicy, LayerRows, ModelInfo, NumbersError, Route
 
 
 @dataclass
@@ -54,7 +54,7 @@ class FastV(LayerPolicy):
             return Route()
         paid = rows.attention(torch.stack([place[-1] for place in units])).mean(0)
         if not bool(torch.isfinite(paid).all()):
-            raise ValueError("the attention received is not a number")
+            raise NumbersError(f"the attention scores of layer {rows.layer}")
         stay = rows.patch < 0
         for place, received in zip(units, paid, strict=True):
             visual = place[rows.patch[place] >= 0]

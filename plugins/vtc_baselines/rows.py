@@ -6,24 +6,21 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from vtc_cli import Unit, VtcError
+from vtc_cli import NumbersError, Unit
 
 
 def wide(values: Tensor, what: str) -> Tensor:
-    """The same values in fp32 or wider. Raises VtcError, naming `what`, when one is infinite or not a number."""
+    """The same values in fp32 or wider. Raises NumbersError, naming `what`, when one is infinite or not a number."""
     values = values if values.dtype == torch.float64 else values.float()
     if not bool(torch.isfinite(values).all()):
-        raise VtcError(
-            f"{what} hold values that are infinite or not numbers",
-            "the number format may be too narrow for this model: try --dtype bfloat16 or float32",
-        )
+        raise NumbersError(what)
     return values
 
 
 def directions(unit: Unit) -> Tensor:
     """[n, d] the unit's rows with length one, fp32 or wider; a zero row stays zero, its cosine with any row is 0.
 
-    Raises VtcError when a row is not finite.
+    Raises NumbersError when a row is not finite.
     """
     return normalize(wide(unit.tokens, f"the rows of unit {unit.index}"), dim=-1, eps=1e-12)
 

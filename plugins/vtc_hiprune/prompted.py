@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from vtc_cli import SharePruner, Unit, UsageError, VtcError
+from vtc_cli import NumbersError, SharePruner, Unit, VtcError
 from vtc_hiprune.pruner import HiPrune
 from vtc_hiprune.selection import check_share, check_sign, cosine, select, select_with_text
 
@@ -55,10 +55,7 @@ class HiPrunePlus(HiPrune, SharePruner):
             raise VtcError("HiPrune++ was given no question")
         near = cosine(unit.tokens, query)
         if not bool(torch.isfinite(near).all()):
-            raise UsageError(
-                f"the rows of unit {unit.index} or the question's embeddings are not finite",
-                "run the model in another number format: --dtype float32",
-            )
+            raise NumbersError(f"the rows of unit {unit.index} or the question's embeddings")
         base: int | None = count
         if self.quota == "additive":
             base = next((number for number in range(count, 0, -1) if self._with_text(number) <= count), None)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from vtc_cli import Calibration, Frame, Kept, ModelInfo, SharePruner, Unit, UsageError, VideoLM, VtcError
+from vtc_cli import Calibration, Frame, Kept, ModelInfo, NumbersError, SharePruner, Unit, VideoLM, VtcError
 from vtc_hiprune.layers import layers_for
 from vtc_hiprune.selection import check_share, kinds, select
 from vtc_hiprune.spending import Spending
@@ -110,8 +110,5 @@ class HiPrune(SharePruner):
             if layer not in unit.scores:
                 raise VtcError(f"unit {unit.index} comes without the attention received in vision layer {layer}")
             if not bool(torch.isfinite(unit.scores[layer]).all()):
-                raise UsageError(
-                    f"the attention received in vision layer {layer} is not finite (unit {unit.index})",
-                    "run the model in another number format: --dtype float32",
-                )
+                raise NumbersError(f"the attention scores of vision layer {layer} in unit {unit.index}")
         return unit.scores[layers[0]], unit.scores[layers[1]]

@@ -10,6 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from vtc_cli import NumbersError
+
 Edge = Literal["strict", "official"]
 Quota = Literal["in_budget", "additive"]
 
@@ -158,7 +160,7 @@ def _scores(scores: Tensor, name: str) -> Tensor:
     """At least fp32, so that half-precision rounding decides nothing more. Raises ValueError unless all are finite."""
     wide = scores.detach().to(torch.promote_types(scores.dtype, torch.float32))
     if not bool(torch.isfinite(wide).all()):
-        raise ValueError(f"{name} scores are not all finite")
+        raise NumbersError(f"some {name} scores")
     return wide
 
 

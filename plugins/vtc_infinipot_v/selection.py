@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from vtc_cli import NumbersError
 from vtc_infinipot_v.pooling import Pooling, official, over_grid
 from vtc_infinipot_v.scores import distinctiveness, value_norms
 
@@ -160,7 +161,7 @@ def _top(scores: Tensor, among: Tensor, count: Tensor) -> Tensor:
 
 def _check_numbers(scores: Tensor, visual: Tensor, what: str) -> None:
     if bool((scores.isnan() & visual).any()):
-        raise ValueError(f"the {what} are not numbers (NaN)")
+        raise NumbersError(f"the {what}")
 
 
 def _check_inputs(keys: Tensor, values: Tensor, frame_id: Tensor, patch_id: Tensor) -> tuple[int, int]:

@@ -207,3 +207,24 @@ def test_progress_is_on_stderr_and_says_how_long_it_will_take(vtc):
     assert "0/2" in shown.err
     assert "<" in shown.err  # elapsed<left
     assert json.loads(shown.out)["questions"] == 2
+
+
+@pytest.mark.parametrize("words", [(), ("-o", "runs.jsonl")])
+def test_an_interrupted_run_says_what_becomes_of_its_answers(vtc, place, monkeypatch, words):
+    from vtc_cli.bench.runner import BenchEvents
+
+    monkeypatch.setattr("vtc_cli.cli.benching.BenchScreen.answered", _interrupt)
+    stopped = vtc("bench", *SMALL, *words)
+    assert (stopped.code, stopped.out) == (130, "")
+    monkeypatch.setattr("vtc_cli.cli.benching.BenchScreen.answered", BenchEvents.answered)
+    if not words:
+        assert "lost: --output FILE keeps them" in stopped.err
+        return
+    assert "in runs.jsonl: the same command with --resume goes on" in stopped.err
+    assert len((place / "runs.jsonl").read_text().splitlines()) == 2  # the head and the one answer
+    again = vtc("bench", *SMALL, *words, "--resume", "--json")
+    assert json.loads(again.out)["questions"] == 2
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from tests.support.terminal import posix
 from vtc_cli.jobs.amounts import parse_aspect, parse_length
 from vtc_cli.jobs.questions import read_questions
 from vtc_cli.jobs.world import finished_together
@@ -147,6 +149,15 @@ def test_a_place_that_cannot_be_written_is_an_error(vtc, place):
     shown = vtc("world", "render", "--length", 2, *SMALL, "taken/film.mp4")
     assert shown.code == 1
     assert "cannot write taken/film.mp4" in shown.err
+
+
+@posix
+def test_a_film_takes_the_place_of_nothing_but_a_file(vtc, place):
+    os.mkfifo(place / "film.questions.jsonl")
+    shown = vtc("world", "render", "--length", "4", "film.mp4")
+    assert shown.code == 2
+    assert "film.questions.jsonl is a device or a pipe" in shown.err
+    assert [path.name for path in place.iterdir()] == ["film.questions.jsonl"]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])

@@ -119,6 +119,7 @@ def test_an_earlier_inspection_is_replaced_and_nothing_else(vtc, clip, place):
         (("--at", "1:00"), "is not watched"),
         (("--at", "0", "--start", "1"), "is not watched"),
         (("--at", "soon"), "is not a time"),
+        (("--at", ",,"), "names no moment"),
         (("-o", "none/seen"), "is not there"),
         (("-o", "clip.mp4"), "is a file"),
         (("-m", "hiprun"), "there is no method"),

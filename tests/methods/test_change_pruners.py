@@ -128,7 +128,7 @@ def test_dycoke_compares_with_the_units_of_its_group() -> None:
 
 @pytest.mark.parametrize("name", ["evs", "dycoke"])
 def test_a_token_that_is_not_a_number_is_refused(name: str) -> None:
-    with pytest.raises(VtcError, match=r"unit 7 hold values that are infinite or not numbers"):
+    with pytest.raises(VtcError, match=r"unit 7 are infinite or not numbers"):
         pruner(name).keep(unit([[1, NAN], [0, 1]], index=7), 1)
 
 

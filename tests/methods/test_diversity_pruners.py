@@ -136,7 +136,7 @@ def test_cdpruner_needs_a_question() -> None:
 
 @BOTH
 def test_a_token_that_is_not_a_number_is_refused(name: str) -> None:
-    with pytest.raises(VtcError, match="unit 3 hold values that are infinite or not numbers"):
+    with pytest.raises(VtcError, match="unit 3 are infinite or not numbers"):
         pruner(name).keep(unit([[1, NAN], [0, 1]], index=3), 1, torch.ones(1, 2))
     with pytest.raises(VtcError, match="question's embeddings"):
         pruner("cdpruner").keep(unit([[1, 0], [0, 1]]), 1, torch.tensor([[NAN, 1]]))

@@ -203,8 +203,8 @@ def test_keeping_everything_looks_at_no_score() -> None:
         ({"keep": 0}, "at least 1"), ({"alpha": -0.1}, "alpha must be between"), ({"alpha": 1.1}, "alpha must be"),
         ({"alpha": float("nan")}, "alpha"), ({"edge": "wrap"}, "strict or official"), ({"grid": (2, 4)}, "do not fill"),
         ({"grid": (0, 6)}, "at least one row"), ({"deep_scores": torch.ones(5)}, "one number per token"),
-        ({"object_scores": torch.tensor([1.0, float("nan"), 1, 1, 1, 1])}, "object scores are not all finite"),
-        ({"deep_scores": torch.tensor([1.0, float("inf"), 1, 1, 1, 1])}, "deep scores are not all finite"),
+        ({"object_scores": torch.tensor([1.0, float("nan"), 1, 1, 1, 1])}, "object scores are infinite or not numbers"),
+        ({"deep_scores": torch.tensor([1.0, float("inf"), 1, 1, 1, 1])}, "deep scores are infinite or not numbers"),
         ({"object_scores": torch.ones(2, 3), "deep_scores": torch.ones(2, 3)}, "one number per token"),
     ],
 )  # fmt: skip
@@ -275,7 +275,7 @@ def test_cosine_ignores_lengths() -> None:
     ("change", "message"),
     [
         ({"beta": 1.5}, "beta must be"), ({"sign": 0}, "sign must be 1 or -1"), ({"quota": "half"}, "quota must"),
-        ({"similarity": torch.tensor([float("nan")] * 6)}, "similarity scores are not all finite"),
+        ({"similarity": torch.tensor([float("nan")] * 6)}, "similarity scores are infinite or not numbers"),
         ({"similarity": torch.ones(5)}, "one number per token"),
     ],
 )  # fmt: skip

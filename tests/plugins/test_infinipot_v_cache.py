@@ -299,5 +299,5 @@ def test_official_pooling_of_pruned_units_is_refused_with_the_reason(model: Vide
 def test_scores_that_are_not_numbers_stop_the_run() -> None:
     view = entries(6, 0, 8)
     view.values[0, 3, 1] = float("nan")
-    with pytest.raises(ValueError, match="value norms are not numbers"):
+    with pytest.raises(ValueError, match="value norms are infinite or not numbers"):
         InfiniPotV().select(view, 24)

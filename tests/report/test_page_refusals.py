@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 import pytest
 
 from tests.report.reading_html import Page
 from tests.report.results import answer, write
+from tests.support.terminal import posix
 from vtc_cli.errors import MachineError, UsageError
 from vtc_cli.jobs.report import make_report
 
@@ -66,6 +69,32 @@ def test_places_that_cannot_be_written_are_refused_before_reading(tmp_path, answ
     for files in ([], [tmp_path / "no.jsonl"], [answered_file, answered_file], [tmp_path]):
         with pytest.raises(UsageError):
             make_report(files, tmp_path / "report.html")
+
+
+@posix
+def test_a_page_takes_the_place_of_nothing_but_a_file(tmp_path, answered_file):
+    os.mkfifo(tmp_path / "pipe")
+    for output, told in (
+        (tmp_path / "pipe", "a device or a pipe"),
+        (Path("/dev/null"), "a device"),
+        (Path("-"), "`-`"),
+    ):
+        with pytest.raises(UsageError, match=told):
+            make_report([answered_file], output)
+    assert (tmp_path / "pipe").is_fifo()
+    assert not Path("/dev/null").is_file()
+
+
+@posix
+def test_a_link_to_a_page_stays_a_link(tmp_path, answered_file):
+    (tmp_path / "elsewhere").mkdir()
+    page, link = tmp_path / "elsewhere" / "page.html", tmp_path / "report.html"
+    page.write_text("before", encoding="utf-8")
+    link.symlink_to(page)
+    make_report([answered_file], link, thumbnails=0)
+    assert link.is_symlink()
+    assert page.read_text(encoding="utf-8").startswith("<!")
+    assert [path.name for path in page.parent.iterdir()] == ["page.html"]
 
 
 def test_without_the_libraries_the_extra_is_named(tmp_path, answered_file, monkeypatch):

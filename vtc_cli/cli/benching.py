@@ -107,7 +107,11 @@ def compare(
         if ledger is not None and ledger.repaired:
             screen.warning(f"{output}: dropped a record cut short by an earlier kill ({ledger.repaired} bytes)")
         bench = Bench(plan, ledger, screen)
-        lines = list(bench.run())
+        try:
+            lines = list(bench.run())
+        except KeyboardInterrupt:
+            screen.kept(output)
+            raise
         screen.close()
         summary = summarise(
             bench.facts, plan.rows, lines, bench.failures, left_out=bench.left_out, official=plan.suite.official
@@ -179,6 +183,12 @@ class BenchScreen(BenchEvents):
     def warning(self, text: str) -> None:
         if not self._quiet:
             self._print(f"warning: {one_line(text)}")
+
+    def kept(self, output: Path | None) -> None:
+        """Say what becomes of the answers so far when the rest will not come."""
+        told = f"the answers so far are in {output}: the same command with --resume goes on"
+        if not self._quiet:
+            self._print("the answers so far are lost: --output FILE keeps them" if output is None else told)
 
     def close(self) -> None:
         """Leave nothing half drawn."""

@@ -282,15 +282,17 @@ class Context:
             return policy.select(view, keep[layer]) if keep[layer] else _nothing(view)
 
         choosing = [layer for layer in range(len(held)) if 0 < keep[layer] < held[layer]]
-        if self._products is None and choosing:
-            again = copy.deepcopy(policy)  # which may remember what it was shown
-            self._products = products_of(lambda: choose(choosing[0], again))  # the layers of a cache are alike
-        self.meter.products += (self._products or 0) * len(choosing)
-        with self.meter.time("method"):
-            try:
+        try:
+            if self._products is None and choosing:
+                again = copy.deepcopy(policy)  # which may remember what it was shown
+                self._products = products_of(lambda: choose(choosing[0], again))  # the layers of a cache are alike
+            with self.meter.time("method"):
                 slab.compact([choose(layer) for layer in range(len(held))])
-            except ValueError as error:
-                raise VtcError(f"{type(policy).__name__}: {error}: this is a bug in the method") from error
+        except VtcError:
+            raise
+        except ValueError as error:
+            raise VtcError(f"{type(policy).__name__}: {error}: this is a bug in the method") from error
+        self.meter.products += (self._products or 0) * len(choosing)
         kept = [length - slab.pinned for length in slab.lengths]
         if kept != keep:
             raise VtcError(f"{type(policy).__name__} kept {kept} entries of the layers when asked for {keep}")

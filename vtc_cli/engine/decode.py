@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from vtc_cli.errors import VtcError
+from vtc_cli.errors import NumbersError
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,10 @@ class Sampler:
         self._generator = torch.Generator().manual_seed(seed) if temperature > 0 else None
 
     def pick(self, logits: Tensor) -> int:
-        """A token id from logits [vocab]. Raises VtcError when they are not numbers."""
+        """A token id from logits [vocab]. Raises NumbersError."""
         best, token = logits.max(-1)
         if not bool(torch.isfinite(best)):
-            raise VtcError(
-                "the model's output is not a number: its activations overflowed", "try --dtype float32 or bfloat16"
-            )
+            raise NumbersError("the model's scores of the next token")
         if self._generator is None:
             return int(token)
         # On the CPU and in double precision: the same seed draws the same tokens on every device.
@@ -100,7 +98,5 @@ def posterior(logits: Tensor, labels: Sequence[str], ids: Sequence[int]) -> dict
     """Label -> probability, by a softmax over the label tokens alone at the answer's first position."""
     values = logits.double().cpu()[list(ids)]
     if not bool(torch.isfinite(values).all()):
-        raise VtcError(
-            "the model's output is not a number: its activations overflowed", "try --dtype float32 or bfloat16"
-        )
+        raise NumbersError("the model's scores of the labels")
     return dict(zip(labels, values.softmax(-1).tolist(), strict=True))

@@ -86,6 +86,8 @@ class Pass(LayerPolicy):
         name = f"{type(self._policy).__name__} at layer {rows.layer}"
         try:
             route = self._policy.enter(replace(rows, kind=self._kind, attention=self._counted(rows)))
+        except VtcError:
+            raise
         except ValueError as error:
             raise VtcError(f"{name}: {error}: this is a bug in the method") from error
         problem = check_route(route, rows)

@@ -86,8 +86,13 @@ def _watched(source: str, settings: Settings, events: Events, at: Sequence[float
 
 
 def parse_times(text: str | None) -> list[float]:
-    """Seconds of `12,1:30,00:02:10.5`. Raises UsageError."""
-    return [parse_time(item) for item in text.split(",") if item.strip()] if text is not None else []
+    """Seconds of `12,1:30,00:02:10.5`; none for None. Raises UsageError."""
+    if text is None:
+        return []
+    items = [item for item in text.split(",") if item.strip()]
+    if not items:
+        raise UsageError("--at names no moment", "like --at 12,1:30")
+    return [parse_time(item) for item in items]
 
 
 @dataclass(frozen=True)

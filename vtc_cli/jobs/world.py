@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vtc_cli.errors import UsageError, VtcError
+from vtc_cli.jobs.writing import check_name
 
 if TYPE_CHECKING:
     from vtc_cli.train.world import Film, Question
@@ -147,11 +148,11 @@ def render(
     """
     if path.suffix.lower() not in CONTAINERS:
         raise UsageError(f"{path} is no name for an H.264 film", f"end it in {', '.join(CONTAINERS)}")
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder", "name a file in it")
+    truth, questions = path.with_suffix(".json"), path.with_suffix(".questions.jsonl")
+    for place in (path, truth, questions):
+        check_name(place)
     film = make(order)
     asked = ask(film, order)
-    truth, questions = path.with_suffix(".json"), path.with_suffix(".questions.jsonl")
     content = describe(film, order, asked, None if questions_only else path.name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -187,11 +188,12 @@ def finished_together() -> Iterator[Callable[[Path], Path]]:
     """Files that take their names when all of them are written; after an error there is none of them.
 
     Gives a function from the name a file will have to the one it is written under (of the same kind, in the same
-    folder).
+    folder). A link stays one; the file it leads to is replaced.
     """
     names: dict[Path, Path] = {}
 
     def begin(path: Path) -> Path:
+        path = path.resolve()
         names[path] = path.with_name(f".{path.stem}.{os.getpid()}.unfinished{path.suffix}")
         return names[path]
 
