@@ -52,6 +52,10 @@ The first column is what papers and authors report of large models, or what a me
 
 {expected}
 
+Why, where it does not hold: [HiPrune](methods/hiprune.md#measured), [InfiniPot-V](methods/infinipot-v.md#measured);
+what the small model is to blame for, [its own page](tiny.md#how-well-it-answers). `recent` keeps four units whatever the
+budget, so it can win only where the question is about the last seconds, which line 4 above is about.
+
 ## Thinning visual tokens
 
 {_about(pruners)}

@@ -239,6 +239,23 @@ def test_grid_pooling_is_the_mean_over_what_is_there() -> None:
     assert torch.equal(over_grid(norms, frame, patch, (rows, columns), 3, 4), norms)
 
 
+@pytest.mark.parametrize(
+    ("layers", "kernels"),
+    [
+        (8, [7, 7, 5, 5, 3, 3, 1, 1]), (30, [7] * 8 + [5] * 7 + [3] * 8 + [1] * 7), (5, [7, 7, 5, 3, 1]),
+        (4, [7, 5, 3, 1]), (3, [7, 5, 3]), (1, [7]),
+    ],
+)  # fmt: skip
+def test_the_kernel_of_grid_pooling_follows_the_quarter_of_the_depth(layers: int, kernels: list[int]) -> None:
+    """One token of a 9 x 9 frame weighs something: after the mean, a square of the kernel's side around it does."""
+    norms, patch = torch.zeros(81), torch.arange(81)
+    norms[40] = 1
+    for layer, side in enumerate(kernels):
+        pooled = over_grid(norms, torch.zeros_like(patch), patch, (9, 9), layer, layers)
+        near = ((patch // 9 - 4).abs() <= side // 2) & ((patch % 9 - 4).abs() <= side // 2)
+        assert torch.equal(pooled > 0, near), f"layer {layer}"
+
+
 def test_official_pooling_counts_zeros_beyond_the_border() -> None:
     ones = torch.ones(2 * 3 * 3)
     assert official(ones, (3, 3), 1, 4)[:9].tolist() == pytest.approx(

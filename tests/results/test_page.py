@@ -171,7 +171,8 @@ def test_where_recent_wins_is_said():
     claims = [item.claim for item in expectations(of(caches=won))]
     assert "`recent` is above `window at 1/8`, any moment asked about" in claims
     lost = part("caches", {"recent": 100})
-    assert not [item for item in expectations(of(caches=lost)) if item.claim.startswith("`recent`")]
+    (nowhere,) = (item for item in expectations(of(caches=lost)) if item.claim.startswith("`recent`"))
+    assert (nowhere.measured[:16], nowhere.verdict) == ("above none of 8;", FAILS)
 
 
 def test_a_row_that_failed_is_told_and_is_in_no_table():
