@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from string import ascii_uppercase
 
-from vtc_cli.memory import Hit, Look, Posterior, Weighed, posterior
+from vtc_cli.memory import Hit, Look, Posterior, Weighed, phrases, posterior
 from vtc_mm_mem.concepts import normalised
 from vtc_mm_mem.wording import CANDIDATE, CHOOSE, NOT_SHOWN, clock, filled
 
@@ -22,13 +22,17 @@ _WHEN = re.compile(
 
 @dataclass
 class Candidates:
-    """The answers in play. given: of the asker, by label; None for a free question."""
+    """The answers in play. given: of the asker, by label; None for a free question.
+
+    named: whether the times in play are of passages that say in so many words what the question names.
+    """
 
     question: str
     given: Mapping[str, str] | None
     limit: int = PROPOSAL_TOKENS
     proposed: list[str] = field(default_factory=list)
     tokens: int = 0
+    named: bool = False
 
     @property
     def asks_when(self) -> bool:
@@ -62,8 +66,15 @@ class Candidates:
             self.proposed.append(plain)
 
     def times(self, hits: Sequence[Hit], order: str | None) -> None:
-        """For a question about when: the beginnings of what was found; the earliest or the latest if it asks for it."""
-        found = [hit for hit in hits if hit.words is not None][:4] or list(hits[:2])
+        """For a question about when: the beginnings of what was found; the earliest or the latest if it asks for it.
+
+        Only of what shares words with the question: a search by meaning always finds something nearest, and what is
+        nowhere would be given a time. Passages with neighbouring words of the question come before all others.
+        """
+        worded = [hit for hit in hits if hit.words is not None]
+        together = [hit for hit in worded if any(pair in hit.passage.body.lower() for pair in phrases(self.question))]
+        self.named = bool(together)
+        found = (together or worded)[:4]
         if order is not None and found:
             pick = min if order == "first" else max
             found = [pick(found, key=lambda hit: hit.passage.t0)]

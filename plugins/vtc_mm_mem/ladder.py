@@ -215,7 +215,7 @@ class Ladder:
         label = step.posterior.best
         text = step.answers[label]
         given = self._inquiry.choices is not None
-        shown = text != NOT_SHOWN
+        shown = text != NOT_SHOWN and self._told(place)
         supported = self._supported(place) if given else shown
         intervals = self._rests_on(place, text) if supported or given else ()
         answer = label if given else NOT_SHOWN if not shown else _with_times(text, intervals)
@@ -265,6 +265,11 @@ class Ladder:
             reading = posterior([shown.look.weigh(prompt, YES_OR_NO)])
             self._support[place] = reading.shares["yes"] > 0.5 and reading.coverage > 0
         return self._support[place]
+
+    def _told(self, place: int) -> bool:
+        """Whether an answer may stand: times are proposed by the search, from passages that may share but a word with
+        the question, and then a look has to find that it is shown."""
+        return not self._candidates.asks_when or self._candidates.named or self._supported(place)
 
     def _rests_on(self, place: int, text: str) -> tuple[Interval, ...]:
         hits = self._found.find(f"{self._inquiry.question} {text}", TELLING)

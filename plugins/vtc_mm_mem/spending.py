@@ -32,12 +32,12 @@ class Spending:
         self._began = self.now()
 
     def exhausted(self) -> str | None:
-        """Which limit allows no further look; None while there is room."""
+        """Which limit allows no further look; None while there is room. One look there may be, however late it is."""
         if self.calls >= self.limits.calls:
             return "calls"
         if self.visual_tokens >= self.limits.visual_tokens:
             return "tokens"
-        if self.limits.seconds and self.now() - self._began >= self.limits.seconds:
+        if self.calls and self.limits.seconds and self.now() - self._began >= self.limits.seconds:
             return "seconds"
         return None
 

@@ -8,11 +8,13 @@ from itertools import count
 
 import pytest
 import torch
+from vtc_mm_mem.ladder import Ladder
 
 from vtc_cli.errors import UsageError, VideoError
 from vtc_cli.jobs.events import Events
 from vtc_cli.jobs.live import LiveWatch, Pace
 from vtc_cli.jobs.questions import Question
+from vtc_cli.jobs.recalling import MemoryRunner
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.memory import ClipRow, EventRow, MemoryStore
 from vtc_cli.report.validation import problems
@@ -189,6 +191,37 @@ def test_a_memory_is_whole_while_it_is_written_and_answers(model, tmp_path, monk
     with MemoryStore.open(path) as kept:
         assert kept.complete
         assert kept.one("SELECT MIN(t0), MAX(t1) FROM coverage") == (0.0, 41.0)
+
+
+def test_the_newest_frame_is_known_though_its_unit_waits_for_another(model, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("VTC_HOME", str(tmp_path))
+    newest, plain = [], MemoryRunner.reply
+
+    def reply(self, *words, sampled, **more):
+        newest.append(sampled(0.0, 100.0)[-1].time)
+        return plain(self, *words, sampled=sampled, **more)
+
+    monkeypatch.setattr(MemoryRunner, "reply", reply)
+    watch = watching(model, Stream(9), every=1.0, method=[FAST])
+    known = [record["live"]["known"] for record in watch.run(nothing, while_on)]
+    assert newest == known == [float(second) for second in range(1, 9)]
+
+
+def test_what_is_shown_now_is_looked_at(model, tmp_path, monkeypatch) -> None:
+    """The clip that runs is in no row yet: its frames are those that were kept."""
+    monkeypatch.setenv("VTC_HOME", str(tmp_path))
+    seen, plain = [], Ladder.run
+
+    def run(self):
+        found = plain(self)
+        seen.append(found.trace[-1].frames)
+        return found
+
+    monkeypatch.setattr(Ladder, "run", run)
+    watch = watching(model, Stream(9), every=4.0, method=["mm-mem:tokens=4,captions=none,gate=0"])
+    list(watch.run(nothing, while_on))
+    assert [frames[0] for frames in seen] == [0.0, 0.0]
+    assert [frames[-3:] for frames in seen] == [(2.0, 3.0, 4.0), (6.0, 7.0, 8.0)]
 
 
 def test_a_question_before_the_first_clip_is_over(model, tmp_path, monkeypatch) -> None:

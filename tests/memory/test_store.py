@@ -108,6 +108,14 @@ def test_a_place_that_is_none_says_so(tmp_path: Path) -> None:
     assert "VTC_HOME" in str(raised.value.hint)
 
 
+def test_a_lock_of_earlier_does_not_make_a_folder_writable(tmp_path: Path, monkeypatch) -> None:
+    with writing(tmp_path):
+        pass
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(MachineError, match="cannot be written: Permission denied"), writing(tmp_path):
+        pass
+
+
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.clips import write_clip
 from vtc_cli.errors import UsageError
-from vtc_cli.memory.subtitles import Subtitle, find_subtitles, parse_subtitles, read_subtitles
+from vtc_cli.memory.subtitles import LOOKED_AT, Subtitle, find_subtitles, parse_subtitles, read_subtitles
 
 SRT = """1
 00:00:01,000 --> 00:00:02,500
@@ -60,6 +60,21 @@ def test_other_codings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not UTF-8") as raised:
         read_subtitles(path)
     assert "iconv" in str(raised.value.hint)
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
+def test_a_video_is_no_subtitle_file(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="is no subtitle file") as raised:
+        read_subtitles(write_clip(tmp_path / name, seconds=1))
+    assert "iconv" not in str(raised.value.hint)
+    assert "SRT and WebVTT" in str(raised.value.hint)
+
+
+def test_a_stray_zero_and_a_letter_where_looking_ends_are_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.srt"
+    for more in range(3):
+        path.write_bytes(SRT.encode() + b"\0" + b"x" * more + "ü".encode() * LOOKED_AT)
+        assert read_subtitles(path)[0].text == "Hello there world"
 
 
 def test_a_file_without_subtitles_is_refused(tmp_path: Path) -> None:

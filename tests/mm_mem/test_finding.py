@@ -72,6 +72,32 @@ def test_when(store, film, seer) -> None:
     assert mentions["sign7"][0] <= 84.0 < mentions["sign7"][1]
 
 
+@pytest.mark.parametrize("question", ["when does the elephant appear?", "at what time is sign99 shown?"])
+def test_when_of_what_was_never_shown_is_no_time(store, film, seer, question: str) -> None:
+    found = ask(store, film, seer, question)
+    assert (found.answer, found.supported, found.intervals) == ("not shown in the video", False, ())
+    offered = {text for step in found.trace for text in step.answers.values()}
+    assert not any(text.startswith("at ") for text in offered)
+
+
+def test_a_time_found_by_a_single_word_needs_a_look_that_shows_it(store, film) -> None:
+    """`green sign7` is nowhere; what the word finds is proposed, and the look says that it is not that."""
+    doubting = Seer([*range(COUNT), 50])
+    plain = doubting.weigh
+
+    def weigh(prompt, choices, frames):
+        if "Proposed answer: at " in prompt:
+            return {"yes": -5.0, "no": -0.01}
+        if any(text.startswith("at ") for text in choices.values()):
+            return {label: -0.01 if text.startswith("at ") else -5.0 for label, text in choices.items()}
+        return plain(prompt, choices, frames)
+
+    doubting.weigh = weigh
+    found = ask(store, film, doubting, "when is the green sign7 shown?")
+    assert any(text.startswith("at ") for text in found.trace[0].answers.values())
+    assert (found.answer, found.supported, found.intervals) == ("not shown in the video", False, ())
+
+
 @pytest.mark.parametrize(("word", "text"), [("first", "at 00:36"), ("last", "at 04:00")])
 def test_first_and_last(store, film, seer, word: str, text: str) -> None:
     found = ask(store, film, seer, f"when is sign3 shown for the {word} time?", last="S0")
@@ -196,6 +222,8 @@ def test_what_comes_after_a_moment_changes_no_byte(tmp_path: Path, spoken, pictu
             builder.take(moment)
             last = moment.time
         builder.finish(last + 1)
+        if at > last + 1:
+            cut.finish()  # all of the film is in it
         for question, choices in (
             ("where is sign3?", {"A": "sign3", "B": "sign9"}),
             ("when is sign9 shown last?", None),

@@ -128,6 +128,22 @@ def test_visual_tokens_stay_within_their_budget(store, film, tokens: int) -> Non
         assert stages(found)[-1] == "S3"  # what is above leaves room for the video itself
 
 
+def test_only_the_last_stage_looks_at_full_detail(store, film) -> None:
+    narration = unsure(1.2, 1.2, 1.2, 1.2)
+    found = ask(store, film, narration, "which one?", CHOICES, **PLAIN)
+    detailed = [times for times, detail in narration.looked if detail]
+    assert detailed == [found.trace[-1].frames]
+    assert len(narration.looked) > len(detailed)
+
+
+def test_a_search_ends_when_its_seconds_are_over_but_not_without_a_look(store, film) -> None:
+    found = ask(store, film, unsure(1.2, 1.2, 1.2), "which one?", CHOICES, seconds=1e-9, **PLAIN)
+    assert (stages(found), found.stopped, found.label) == (["S0"], "seconds", "A")
+    assert "allow more with -m mm-mem:seconds=" in found.notes[0]
+    slow = ask(store, film, unsure(1.2, 1.2, 1.2, 1.2), "which one?", CHOICES, seconds=3600.0, **PLAIN)
+    assert slow.stopped == "bottom"
+
+
 def test_the_habit_for_a_letter_cancels_out(store, film) -> None:
     def biased(prompt, choices, frames):
         habits = dict(zip(choices, (-0.5, -1.0, -1.5, -2.0), strict=False))

@@ -152,7 +152,7 @@ def _open(video: str) -> MemoryStore:
     """The memory of a video, or at a path. Raises VtcError."""
     from vtc_cli.errors import UsageError
     from vtc_cli.memory.place import FILE, path_of
-    from vtc_cli.memory.store import MemoryStore
+    from vtc_cli.memory.store import MemoryStore, NoMemoryError
     from vtc_cli.video import open_clip
 
     path = Path(video).expanduser()
@@ -163,9 +163,10 @@ def _open(video: str) -> MemoryStore:
         path = path_of(clip.info)
     finally:
         clip.close()
-    if not path.is_file():
-        raise UsageError(f"there is no memory of {video} yet", f"make one: vtc index {video}")
-    return MemoryStore.open(path)
+    try:
+        return MemoryStore.open(path)
+    except NoMemoryError:
+        raise UsageError(f"there is no memory of {video} yet", f"make one: vtc index {video}") from None
 
 
 def _safe(text: str) -> str:

@@ -47,6 +47,11 @@ def index_all(
         for source in sources:
             try:
                 facts = _one(runner, source) if not dry_run else _planned(runner, source)
+            except KeyboardInterrupt:
+                if not dry_run:
+                    again = "the same command without --force goes on" if force else "the same command goes on"
+                    screen.told(f"what is remembered so far is kept: {again}")
+                raise
             except VtcError as error:
                 if len(sources) == 1:
                     raise

@@ -150,9 +150,9 @@ def _memory(subject: Subject) -> Callable[[str], None]:
                 raise UsageError("there is no memory to look into", "start with --memory")
             _cache(subject)
         elif not rest:
-            _outline(store)
+            _outline(store, subject.at)
         elif rest.partition(":")[2].isdigit():
-            _row(store, rest)
+            _row(store, rest, subject.at)
         else:
             _search(store, rest, subject.at)
 
@@ -174,19 +174,22 @@ def _cache(subject: Subject) -> None:
     )
 
 
-def _outline(store: MemoryStore) -> None:
+def _outline(store: MemoryStore, at: float | None) -> None:
     from vtc_cli.memory.showing import as_markdown, facts_of
+    from vtc_cli.report.units import clock
 
-    facts = facts_of(store)
+    facts = facts_of(store, at)
+    if at is not None:
+        say(f"{'as of':<10} {clock(at)}")
     for name in ("path", "source", "complete", "duration", "clips", "events", "concepts"):
         say(f"{name:<10} {facts[name]}")
-    say("\n" + as_markdown(store).rstrip())
+    say("\n" + as_markdown(store, at).rstrip())
 
 
-def _row(store: MemoryStore, name: str) -> None:
+def _row(store: MemoryStore, name: str, at: float | None) -> None:
     from vtc_cli.memory.showing import row_of
 
-    for key, value in row_of(store, name).items():
+    for key, value in row_of(store, name, at).items():
         if value not in (None, []):
             say(f"{key:<14} {value}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from vtc_cli.jobs.settings import SETTING_FIELDS, Settings, parse_flag
 
 PROJECT_FILE = "vtc.toml"
 _FLAG, _VARIABLE = "flag", "variable"
+_DEFAULT, _RECORD = "default", "the record"
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def effective(
     user = user_file(environ)
     layers: list[tuple[Mapping[str, object], str]] = [
         (_given(flags), _FLAG),
-        (recorded or {}, "the record"),
+        (recorded or {}, _RECORD),
         (_named(named, table), str(named)),
         (_variables(environ, table), _VARIABLE),
         (read_file((folder or Path()) / PROJECT_FILE, f"./{PROJECT_FILE}", table), f"./{PROJECT_FILE}"),
@@ -92,7 +93,7 @@ def effective(
     ]
     values = {}
     for name, key in table.items():
-        values[name] = Value(key, key.default, "default")
+        values[name] = Value(key, key.default, _DEFAULT)
         for layer, place in layers:
             if name in layer and layer[name] is None:
                 break  # a record says that it was not set, whatever the files say now
@@ -105,7 +106,9 @@ def effective(
 
 def settings(values: Mapping[str, Value]) -> Settings:
     """The part of the effective values that decides an answer."""
-    return Settings.of({name: value.value for name, value in values.items()})
+    # A record holds every setting of its run: that one is in it does not say that anyone asked for it.
+    given = frozenset(name for name, value in values.items() if value.origin not in (_DEFAULT, _RECORD))
+    return replace(Settings.of({name: value.value for name, value in values.items()}), given=given)
 
 
 def read_file(path: Path, shown: str, table: Mapping[str, Key]) -> dict[str, object]:

@@ -19,6 +19,7 @@ from vtc_cli.jobs.setup import from_memory, methods_of, split_memory
 from vtc_cli.jobs.sources import is_live
 from vtc_cli.memory.place import FILE, path_of
 from vtc_cli.memory.store import MemoryStore
+from vtc_cli.memory.view import as_of
 from vtc_cli.report.units import clock
 from vtc_cli.video.frame import Clip, Frame
 
@@ -121,11 +122,14 @@ class WatchedChat(Chat):
 
 
 class MemoryChat(Chat):
-    """Answers from a memory. clip: the video, None where only the memory's file is at hand."""
+    """Answers from a memory. runner: of settings without a moment, which comes with each question and may change.
+    clip: the video, None where only the memory's file is at hand. at: the moment to begin with."""
 
-    def __init__(self, runner: MemoryRunner, clip: Clip | None, found: Remembered | None = None):
+    def __init__(
+        self, runner: MemoryRunner, clip: Clip | None, found: Remembered | None = None, at: float | None = None
+    ):
         self._runner, self._clip = runner, clip
-        self.at = runner.settings.at
+        self.at = at
         self._took: float | None = None
         if found is None:
             assert clip is not None, "without a memory there must be a video"
@@ -161,7 +165,7 @@ class MemoryChat(Chat):
             self._clip.close()
 
     def _ask(self, question: Question) -> Record:
-        glance = self._glance if self.at is None else None
+        glance = self._glance if as_of(self.store, self.at) is None else None
         record = self._runner.reply(self._found, question, clip=self._clip, at=self.at, glance=glance, took=self._took)
         self._took = None
         return record
@@ -207,10 +211,10 @@ def open_chat(
 
 
 def _remembering(source: str, settings: Settings, events: Events, model: VideoLM | None) -> Chat:
-    runner = MemoryRunner(settings, events, model)
+    runner = MemoryRunner(replace(settings, at=None), events, model)
     clip = runner.open(source)
     try:
-        return MemoryChat(runner, clip)
+        return MemoryChat(runner, clip, at=settings.at)
     except BaseException:
         clip.close()
         raise
@@ -243,18 +247,19 @@ def _found(clip: Clip, settings: Settings, events: Events, model: VideoLM | None
 
 def _from_file(path: Path, settings: Settings, events: Events, model: VideoLM | None) -> Chat:
     """A chat with a memory alone; the video is looked at again where it is still where it was."""
-    runner = MemoryRunner(replace(settings, start=0.0, end=None, max_frames=None), events, model)
+    runner = MemoryRunner(replace(settings, start=0.0, end=None, max_frames=None, at=None), events, model)
     store = MemoryStore.open(path)
     try:
         chosen, _ = split_memory(settings)
         if (made := store.get("method")) != chosen.name:
             raise UsageError(f"{path} was made by the method {made}, not {chosen.name}", f"choose it: -m {made}")
+        runner.rememberer.check(store, str(path))
         clip = _video_of(store)
         notes = [] if clip is not None else ["the video is not at hand: stored pictures are all there is"]
         if not store.complete:
             notes.append(f"the memory is not complete: it reaches {clock(store.reaches or 0.0)}")
         runner.prepare()
-        return MemoryChat(runner, clip, Remembered(store, built=False, notes=tuple(notes)))
+        return MemoryChat(runner, clip, Remembered(store, built=False, notes=tuple(notes)), settings.at)
     except BaseException:
         store.close()
         raise

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from vtc_cli.errors import UsageError, VtcError
+from vtc_cli.errors import MachineError, UsageError, VtcError
 from vtc_cli.jobs.events import Events
 from vtc_cli.jobs.live_memory import LiveMemory
 from vtc_cli.jobs.questions import Question
@@ -18,14 +18,15 @@ from vtc_cli.jobs.run import Runner
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.jobs.setup import from_memory, methods_of, split_memory
 from vtc_cli.jobs.sources import is_live
+from vtc_cli.memory.store import DiskFullError, MemoryStore
 from vtc_cli.report.identity import fingerprint, record_id
+from vtc_cli.report.units import clock
 from vtc_cli.video.frame import Clip, ClipInfo, Frame
 from vtc_cli.video.live import Arrivals, Feed
 
 if TYPE_CHECKING:
     from vtc_cli.engine.session import Session
     from vtc_cli.jobs.watched import Watched
-    from vtc_cli.memory.store import MemoryStore
     from vtc_cli.models.contract import VideoLM
 
 Record = dict[str, Any]
@@ -147,10 +148,14 @@ class LiveWatch:
                         if self._info is not None:
                             self._begin(self._info)
                     yield from self._going_on(feed, hear, stay)
+                except DiskFullError:
+                    raise  # what takes frames in is ahead of what could be written: nothing can be finished
                 except VtcError:
                     self._finish()
                     raise
                 self._finish()
+        except DiskFullError as error:
+            raise MachineError(error.message, self._after_full_disk()) from error
         finally:
             if self._memory is not None:
                 self._memory.close()
@@ -211,6 +216,8 @@ class LiveWatch:
     def _watch(self, frame: Frame) -> None:
         assert self._watched is not None
         self._watched.session.watch([frame])
+        if self._memory is not None:
+            self._memory.see(frame)
         self.known = frame.time
         self._runner.note(frame.time, self._watched.session)
 
@@ -256,6 +263,13 @@ class LiveWatch:
                 "remembered": round(self._memory.reaches, 6) if self._memory is not None else None,
             },
         }
+
+    def _after_full_disk(self) -> str:
+        """What is left, and what next: unlike an indexed video, a stream that is over is not gone on with."""
+        if self._memory is None or not (reached := self._memory.reaches):
+            return "make room and watch again; nothing had been remembered yet"
+        kept = f"what was remembered until {clock(reached)} stays in {self._memory.store.path}"
+        return f"make room; {kept}, and a new watch begins a memory of its own"
 
     def _finish(self) -> None:
         if self.known is None:

@@ -16,7 +16,7 @@ from vtc_cli.jobs.recalling import MemoryRunner
 from vtc_cli.jobs.remembering import Remembered, Taking
 from vtc_cli.memory.forgetting import forget_before
 from vtc_cli.memory.lock import writing
-from vtc_cli.memory.place import FILE, home
+from vtc_cli.memory.place import FILE, home, lasting
 from vtc_cli.memory.store import MemoryStore
 from vtc_cli.video.frame import ClipInfo, Frame
 
@@ -48,7 +48,11 @@ class LiveMemory:
         self._held.enter_context(writing(folder))
         try:
             settings = runner.rememberer.content(info, model, narrator, ())
-            facts = {"source": info.source, "created": datetime.now(UTC).isoformat(timespec="seconds"), "live": True}
+            facts = {
+                "source": lasting(info.source),
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                "live": True,
+            }
             method = runner.rememberer.chosen.name
             self.store = self._held.enter_context(
                 MemoryStore.create(folder / FILE, settings, {**facts, "method": method})
@@ -61,9 +65,12 @@ class LiveMemory:
             self._held.close()
             raise
 
+    def see(self, frame: Frame) -> None:
+        """A frame that was watched, at once: its unit may wait for another, and a question may come before that."""
+        self._recent.append(frame)
+
     def observe(self, frames: Sequence[Frame], units: Sequence[Unit]) -> None:
         """The next frames with their units; see `Session`."""
-        self._recent.extend(frames)
         self._taking.units(frames, units)
         now = frames[-1].time
         if now - self._swept >= self._keep / SWEEPS:

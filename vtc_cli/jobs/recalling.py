@@ -8,24 +8,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vtc_cli.errors import UsageError, VtcError
+from vtc_cli.errors import MachineError, UsageError, VtcError
 from vtc_cli.jobs.events import Events
+from vtc_cli.jobs.looking import Looking
 from vtc_cli.jobs.questions import Question
 from vtc_cli.jobs.recollected import Circumstances, recalled_record, save_frames
-from vtc_cli.jobs.remembering import Remembered, Rememberer
+from vtc_cli.jobs.remembering import Remembered, Rememberer, Watch
 from vtc_cli.jobs.run import Runner
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.jobs.setup import methods_of, split_memory, turn_room
 from vtc_cli.jobs.snapshots import bounded, check_snapshot, keep_snapshot, stored_look
+from vtc_cli.jobs.unwritable import complete_there
 from vtc_cli.jobs.watched import Watched, method_facts
 from vtc_cli.memory.contract import Inquiry, Recall
 from vtc_cli.memory.lock import check_writable
 from vtc_cli.memory.place import path_of
-from vtc_cli.memory.store import MemoryStore
+from vtc_cli.memory.view import as_of
 from vtc_cli.report.facts import Seconds
 from vtc_cli.report.identity import fingerprint, record_id
 from vtc_cli.video.frame import Clip, ClipInfo, Frame
-from vtc_cli.video.sampling import plan_sampling
 
 if TYPE_CHECKING:
     from vtc_cli.engine.session import Session
@@ -103,15 +104,19 @@ class MemoryRunner:
 
     def remember(self, clip: Clip) -> Remembered:
         """The memory of a video: the one that is there, or made now without a question in mind. Raises VtcError."""
-        check_writable(path_of(clip.info).parent)
+        try:
+            check_writable(path_of(clip.info).parent)
+        except MachineError:
+            there = None if self._force else self._complete_there(clip)
+            if there is None:
+                raise
+            return there
         model = self.prepare()
         if self._snapshot:
             check_snapshot(model, self.watcher.methods)
         watched: list[Watched] = []
         watch = self._watching(clip, (), watched)
-        found = self.rememberer.remember(
-            clip, model, self.narrator(model), force=self._force, watch=watch if self._snapshot else None
-        )
+        found = self._made(clip, watch if self._snapshot else None)
         if not self._snapshot:
             return found
 
@@ -133,7 +138,7 @@ class MemoryRunner:
         found, watched, took = self.acquire(clip, questions)
         try:
             for number, question in enumerate(questions):
-                glance = watched if self.settings.at is None else None
+                glance = watched if as_of(found.store, self.settings.at) is None else None
                 yield self.reply(found, question, clip=clip, glance=glance, took=took if number == 0 else None)
         finally:
             found.store.close()
@@ -155,7 +160,7 @@ class MemoryRunner:
             found, stored = self.stored(found, questions)
         else:
             watch = self._watching(clip, questions, watched)
-            found = self.rememberer.remember(clip, model, self.narrator(model), force=self._force, watch=watch)
+            found = self._made(clip, watch)
         took = time.perf_counter() - began if found.built else None
         self._force = False
         return found, SessionLook(watched[0].session) if watched else stored, took
@@ -163,7 +168,7 @@ class MemoryRunner:
     def stored(self, found: Remembered, questions: Sequence[Question] = ()) -> tuple[Remembered, SessionLook | None]:
         """A memory and its snapshot, None where none can be used; a note then says why, if one was made. Nothing is
         read for answers as of a moment, which it would know more than."""
-        if self.settings.at is not None:
+        if as_of(found.store, self.settings.at) is not None:
             return found, None
         turn = turn_room(2 * max(map(self._words, questions), default=0), self.settings)
         look, why_not = stored_look(found.store, self.prepare(), self.watcher.settings, turn)
@@ -181,6 +186,22 @@ class MemoryRunner:
         pruner = self._runner.methods.get("pruner")
         method: Any = pruner.method if pruner is not None else None
         return ModelNarrator(model, pruner=method, pixels=self.settings.pixels, system=self.settings.system)
+
+    def _made(self, clip: Clip, watch: Watch | None) -> Remembered:
+        """See `Rememberer.remember`."""
+        model = self.prepare()
+        return self.rememberer.remember(clip, model, self.narrator(model), force=self._force, watch=watch)
+
+    def _complete_there(self, clip: Clip) -> Remembered | None:
+        """The memory of a video where nothing can be written, None where something would have to be."""
+
+        def looking() -> tuple[VideoLM, ModelNarrator]:
+            model = self.prepare()
+            if self._snapshot:
+                check_snapshot(model, self.watcher.methods)
+            return model, self.narrator(model)
+
+        return complete_there(self.rememberer, clip, looking, self.watcher.settings if self._snapshot else None)
 
     def _watching(
         self, clip: Clip, questions: Sequence[Question], watched: list[Watched]
@@ -227,7 +248,7 @@ class MemoryRunner:
         narrator, store = self.narrator(model), found.store
         self.events.asking(question)
         began = time.perf_counter()
-        looking = _Looking(clip, store) if clip is not None else None
+        looking = Looking(clip, store) if clip is not None else None
         inquiry = Inquiry(
             question.text,
             question.choices,
@@ -267,29 +288,3 @@ class MemoryRunner:
             notes=found.notes,
         )
         return recalled_record(recalled, about)
-
-
-class _Looking:
-    """The video, for a memory that looks again."""
-
-    def __init__(self, clip: Clip, store: MemoryStore):
-        self._clip = clip
-        self._fps = float(store.get("settings")["fps"])
-        self.decoded = 0
-
-    def again(self, times: Sequence[float]) -> list[Frame]:
-        frames = list(self._clip.at(times))
-        self.decoded += len(frames)
-        return frames
-
-    def sampled(self, start: float, end: float) -> list[Frame]:
-        plan = plan_sampling(self._clip.info, self._fps)
-        slot = max(0.0, (start * plan.fps + 1e-3) // 1 - 1)
-        found = []
-        for frame in replace(plan, start=slot / plan.fps).frames_of(self._clip):
-            if frame.time > end:
-                break
-            if frame.time >= start:
-                found.append(frame)
-        self.decoded += len(found)
-        return found

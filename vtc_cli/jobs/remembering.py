@@ -15,8 +15,9 @@ from vtc_cli.jobs.events import Events
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.jobs.setup import default_chunk, frames_ahead
 from vtc_cli.memory.contract import MemoryBuilder, Moment, Narrator
+from vtc_cli.memory.leftover import is_made
 from vtc_cli.memory.lock import writing
-from vtc_cli.memory.place import path_of
+from vtc_cli.memory.place import lasting, path_of
 from vtc_cli.memory.preparing import prepare
 from vtc_cli.memory.snapshot import drop_snapshots, snapshot_bytes
 from vtc_cli.memory.store import MemoryStore, differences
@@ -59,30 +60,36 @@ class Rememberer:
     def find(self, clip: Clip, model: VideoLM | None = None) -> Remembered | None:
         """The complete memory of a video, None where there is none. model: the one that will answer.
 
-        Raises UsageError when it was made with other settings than those asked for; what was not asked for is the
-        memory's own affair.
+        Raises UsageError as `check` does.
         """
         path = path_of(clip.info)
-        if not path.is_file():
+        if not is_made(path):
             return None
         store = MemoryStore.open(path)
         try:
             if not store.complete:
                 store.close()
                 return None
-            kept: Mapping[str, Any] = store.get("settings", {})
-            self._check(clip, kept, self._asked(kept), "ask for the same, or `vtc index --force` makes it anew")
+            self.check(store, clip.info.source)
         except BaseException:
             store.close()
             raise
         notes = []
         from vtc_cli.memory.narrator import model_key
 
-        if model is not None and kept.get("model") != model_key(model):
-            notes.append(f"the memory was made by {kept.get('model')}; words were searched, and no vectors of meaning")
+        made = store.get("settings", {}).get("model")
+        if model is not None and made != model_key(model):
+            notes.append(f"the memory was made by {made}; words were searched, and no vectors of meaning")
         if (damage := store.get("damage")) is not None:
             notes.append(f"pictures are missing from {clock(damage['time'])}: {damage['reason']}")
         return Remembered(store, built=False, notes=tuple(notes))
+
+    def check(self, store: MemoryStore, source: str) -> None:
+        """Raise UsageError when a memory was made with other settings or subtitles than those asked for, or the
+        subtitles asked for cannot be read; what was not asked for is the memory's own affair."""
+        kept = store.get("settings", {})
+        hint = "ask for the same, or `vtc index --force` makes it anew"
+        self._check(source, kept, {**kept, **self._asked(source)}, hint)
 
     def remember(
         self, clip: Clip, model: VideoLM, narrator: Narrator, *, force: bool = False, watch: Watch | None = None
@@ -98,14 +105,14 @@ class Rememberer:
         with writing(path.parent, waiting) as waited:
             subtitles, where = find_subtitles(source, self.settings.subs)
             wanted = self.content(clip.info, model, narrator, subtitles)
-            if path.is_file() and (not force or waited):
+            if is_made(path) and (not force or waited):
                 store = MemoryStore.open(path, write=True)
             else:
                 drop_snapshots(path.parent)
-                facts = {"source": source, "created": datetime.now(UTC).isoformat(timespec="seconds")}
+                facts = {"source": lasting(source), "created": datetime.now(UTC).isoformat(timespec="seconds")}
                 store = MemoryStore.create(path, wanted, {**facts, "method": self.chosen.name})
             try:
-                self._check(clip, store.get("settings", {}), wanted, "`vtc index --force` makes it anew")
+                self._check(source, store.get("settings", {}), wanted, "`vtc index --force` makes it anew")
                 if store.complete:
                     store.close()
                     return Remembered(MemoryStore.open(path), built=False)
@@ -131,7 +138,7 @@ class Rememberer:
         subtitles, where = find_subtitles(clip.info.source, settings.subs)
         sampling = plan_sampling(clip.info, settings.fps)
         state, done, found, kept_bytes = "new", None, [], None
-        if path.is_file():
+        if is_made(path):
             with MemoryStore.open(path) as store:
                 kept = store.get("settings", {})
                 wanted = {**kept, **self._own(), "subtitles": digest(subtitles)}
@@ -178,16 +185,19 @@ class Rememberer:
         plain = {"memory": self.chosen.name, "fps": settings.fps, "pixels": settings.pixels, "system": settings.system}
         return {**plain, **self.method.content()}
 
-    def _asked(self, kept: Mapping[str, Any]) -> dict[str, Any]:
-        """The settings of `kept`, but for what was asked to be different from the defaults."""
-        plain = Settings()
-        usual = {"fps": plain.fps, "pixels": None, "system": None, **type(self.method)().content()}
-        own = {name: value for name, value in self._own().items() if name not in usual or value != usual[name]}
-        return {**kept, **own}
+    def _asked(self, source: str) -> dict[str, Any]:
+        """Of what decides the content, that which someone has set, or which is not as usual."""
+        given = self.settings.given | self.chosen.given
+        usual = {"fps": Settings.fps, "pixels": None, "system": None, **type(self.method)().content()}
+        own = self._own()
+        asked = {name: own[name] for name in own if name not in usual or name in given or own[name] != usual[name]}
+        if self.settings.subs is not None:
+            asked["subtitles"] = digest(find_subtitles(source, self.settings.subs)[0])
+        return asked
 
-    def _check(self, clip: Clip, kept: Mapping[str, Any], wanted: Mapping[str, Any], hint: str) -> None:
+    def _check(self, source: str, kept: Mapping[str, Any], wanted: Mapping[str, Any], hint: str) -> None:
         if found := differences(kept, wanted):
-            raise UsageError(f"the memory of {clip.info.source} was made differently: {'; '.join(found)}", hint)
+            raise UsageError(f"the memory of {source} was made differently: {'; '.join(found)}", hint)
 
     def _build(self, clip: Clip, model: VideoLM, store: MemoryStore, narrator: Narrator, watch: Watch | None) -> None:
         builder = self.method.build(store, narrator)

@@ -121,7 +121,10 @@ def _setting(default: Any, parse: Parse, text: str) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """What to do with a video. Defaults here are the defaults of the command line."""
+    """What to do with a video. Defaults here are the defaults of the command line.
+
+    given: the names of those that someone has set (flag, variable or file): that is asked for, default or not.
+    """
 
     model: str = _setting("auto", _text, "Hub id, local folder, `tiny`, or `auto`")
     revision: str | None = _setting(None, _text, "branch, tag or commit of the model on the Hub")
@@ -151,6 +154,7 @@ class Settings:
     temperature: float = _setting(0.0, _number(0, 1e6), "0 is greedy")
     seed: int = _setting(0, _integer(0), "seed of sampling and of random methods")
     max_new_tokens: int = _setting(256, _integer(1), "length limit of an answer")
+    given: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Settings:
@@ -160,9 +164,10 @@ class Settings:
     def as_dict(self) -> dict[str, object]:
         """Plain values, for records and for printing."""
         plain = asdict(self)
+        del plain["given"]  # who decided a value changes nothing about the answer
         plain["budget"] = None if self.budget is None else str(self.budget)
         plain["method"] = list(self.method)
         return plain
 
 
-SETTING_FIELDS: dict[str, Field[Any]] = {item.name: item for item in fields(Settings)}
+SETTING_FIELDS: dict[str, Field[Any]] = {item.name: item for item in fields(Settings) if item.metadata}

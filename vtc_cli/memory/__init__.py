@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from vtc_cli.memory.rows import RevisitRow as RevisitRow
     from vtc_cli.memory.rows import SubtitleRow as SubtitleRow
     from vtc_cli.memory.searching import Hit as Hit
+    from vtc_cli.memory.searching import phrases as phrases
     from vtc_cli.memory.searching import search as search
     from vtc_cli.memory.searching import terms as terms
     from vtc_cli.memory.store import MemoryStore as MemoryStore
@@ -90,6 +91,7 @@ _HOMES = {
     "decode_jpeg": "jpeg",
     "encode_jpeg": "jpeg",
     "prepare": "preparing",
+    "phrases": "searching",
     "search": "searching",
     "terms": "searching",
     "when": "timewords",
@@ -140,6 +142,7 @@ __all__ = [
     "held_out",
     "mark",
     "model_key",
+    "phrases",
     "posterior",
     "prepare",
     "prompt_ids",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -41,7 +42,11 @@ def check_writable(folder: Path) -> None:
 def _open(folder: Path) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        if os.access(folder, os.W_OK):
+            return file
+        os.close(file)  # it was there before, and no log can be made beside the memory
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise MachineError(
             f"the memory's folder {folder} cannot be written: {error.strerror or error}",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vtc_cli.errors import UsageError
 from vtc_cli.video.frame import ClipInfo
+from vtc_cli.video.source import locate
 
 FILE = "index.sqlite"
 
@@ -38,3 +39,19 @@ def fingerprint(info: ClipInfo) -> str:
 def path_of(info: ClipInfo) -> Path:
     """The file of a video's memory, which need not exist. Raises UsageError as `fingerprint`."""
     return home() / fingerprint(info) / FILE
+
+
+def lasting(source: str) -> str:
+    """A source as it is found again from any folder: local files and folders by their whole path, others as they are.
+
+    Raises VideoError where nothing is there, UsageError where the name makes no sense.
+    """
+    found = locate(source)
+    if found.kind not in ("file", "folder"):
+        return source
+    whole = str(Path(found.target).absolute())
+    try:
+        whole.encode()
+    except UnicodeEncodeError:  # some folder above has a name that is no text, which no memory can hold
+        return source
+    return whole if found.rate is None else f"{whole}?fps={found.rate}"

@@ -19,6 +19,7 @@ from vtc_cli.memory.rows import Passage
 from vtc_cli.memory.store import MemoryStore, plain_words
 from vtc_cli.memory.timewords import When
 from vtc_cli.memory.vectors import nearest
+from vtc_cli.memory.view import as_of
 
 FUSED_FROM = 10
 """The constant of reciprocal rank fusion (Cormack et al., SIGIR 2009): how little the very first ranks stand out.
@@ -69,6 +70,7 @@ def search(
     vector: of the question, in the space of the memory's; None searches by words alone. when: a filter in time.
     at: only what was known then. kinds: of passages; none means all. Any text is a question: nothing in it is syntax.
     """
+    at = as_of(store, at)
     passages = [item for item in known(store, at, kinds) if when is None or when.meets(item.t0, item.t1)]
     by_id = {item.id: item for item in passages}
     words = _by_words(store, question, passages, whole=at is None and not kinds and (when is None or not when.bounded))
@@ -85,7 +87,7 @@ def search(
 def known(store: MemoryStore, at: float | None = None, kinds: Collection[str] = ()) -> list[Passage]:
     """Passages as of a moment; all of them for None."""
     conditions, values = [], []
-    if at is not None:
+    if (at := as_of(store, at)) is not None:
         conditions.append("seen <= ?")
         values.append(at)
     if kinds:

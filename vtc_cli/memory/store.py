@@ -6,19 +6,31 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from vtc_cli.errors import MachineError, UsageError, VtcError
+from vtc_cli.memory.replacing import in_place_of
 from vtc_cli.memory.rows import TABLE_OF, Passage
 from vtc_cli.memory.tables import APPLICATION, VERSION, statements
+from vtc_cli.memory.unfolded import copied
 from vtc_cli.memory.vectors import pack, unpack
 
 Row = TypeVar("Row")
 COMPLETE, BUILDING = "complete", "building"
 AGAIN = "`vtc index --force` on the video makes it anew"
+FIRST = "`vtc index VIDEO` makes one"
+
+
+class NoMemoryError(UsageError):
+    """There is no memory: no file, or one that holds nothing, as a creation that was killed leaves it."""
+
+
+class DiskFullError(MachineError):
+    """There was no room for what should be written. What was committed before is whole."""
 
 
 class MemoryStore:
@@ -29,55 +41,57 @@ class MemoryStore:
     Use `create` or `open`; close it, or use it as a context manager.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection):
+    def __init__(self, path: Path, connection: sqlite3.Connection, copy: TemporaryDirectory[str] | None = None):
         self.path = path
         self._connection = connection
+        self._copy = copy
         self._depth = 0
 
     @classmethod
     def create(cls, path: Path, settings: Mapping[str, Any], facts: Mapping[str, Any] | None = None) -> MemoryStore:
-        """An empty memory at `path`, whose folder exists. What is there already goes.
+        """An empty memory at `path`, whose folder exists. What is there already goes when the new one is whole.
 
         settings: plain values that decide the content. facts: informational, not compared.
-        Raises MachineError when it cannot be written.
+        Raises MachineError when it cannot be written. No part of it is left there then, nor when the process is killed.
         """
-        for suffix in ("", "-wal", "-shm"):
-            try:
-                Path(f"{path}{suffix}").unlink(missing_ok=True)
-            except OSError as error:
-                raise MachineError(f"{path} cannot be replaced: {error.strerror or error}", "set VTC_HOME") from None
         with plain_words(path):
-            connection = _connect(path.absolute().as_uri())
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                store = cls(path, connection)
-                with store.transaction():
-                    for statement in statements():
-                        connection.execute(statement)
-                    store.set("settings", settings)
-                    store.set("state", BUILDING)
-                    for name, value in (facts or {}).items():
-                        store.set(name, value)
-            except BaseException:
-                connection.close()
-                raise
-        return store
+            with in_place_of(path) as new:
+                connection = _connect(new.absolute().as_uri())
+                try:
+                    store = cls(path, connection)
+                    with store.transaction():
+                        for statement in statements():
+                            connection.execute(statement)
+                        store.set("settings", settings)
+                        store.set("state", BUILDING)
+                        for name, value in (facts or {}).items():
+                            store.set(name, value)
+                    # Last: with a log from the beginning, closing could leave the tables there, where no one looks.
+                    connection.execute("PRAGMA journal_mode = WAL")
+                finally:
+                    connection.close()
+            return cls(path, _connect(_uri(path, write=True)))
 
     @classmethod
     def open(cls, path: Path, *, write: bool = False) -> MemoryStore:
-        """The memory at `path`. Raises UsageError: there is none, it is damaged, or of another version."""
+        """The memory at `path`.
+
+        Raises NoMemoryError: there is none. UsageError: it is damaged, or of another version. MachineError: it cannot
+        be read where it is.
+        """
         if not path.is_file():
-            raise UsageError(f"there is no memory at {path}", "`vtc index VIDEO` makes one")
-        with plain_words(path):
-            connection = _connect(_uri(path, write))
-            try:
-                connection.execute("PRAGMA query_only = " + ("OFF" if write else "ON"))
-                store = cls(path, connection)
-                store._check()
-            except BaseException:
-                connection.close()
-                raise
-        return store
+            raise NoMemoryError(f"there is no memory at {path}", FIRST)
+        with plain_words(path), ExitStack() as undo:
+            copy = None if write else copied(path)
+            if copy is not None:
+                undo.callback(copy.cleanup)
+            connection = _connect(_uri(path, write) if copy is None else _uri(Path(copy.name, path.name), write=True))
+            undo.callback(connection.close)
+            connection.execute("PRAGMA query_only = " + ("OFF" if write else "ON"))
+            store = cls(path, connection, copy)
+            store._check()
+            undo.pop_all()
+            return store
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -177,6 +191,8 @@ class MemoryStore:
 
     def close(self) -> None:
         self._connection.close()
+        if self._copy is not None:
+            self._copy.cleanup()
 
     def __enter__(self) -> MemoryStore:
         return self
@@ -187,6 +203,8 @@ class MemoryStore:
     def _check(self) -> None:
         found = self.one("PRAGMA application_id"), self.one("PRAGMA user_version")
         application, version = (row[0] if row else 0 for row in found)
+        if not application and not version and self.one("SELECT 1 FROM sqlite_master") is None:
+            raise NoMemoryError(f"there is no memory at {self.path}, only a file that holds nothing", FIRST)
         if application != APPLICATION:
             raise UsageError(f"{self.path} is not a memory of vtc", "move the file away")
         if version != VERSION:
@@ -221,7 +239,7 @@ def _explained(path: Path, error: sqlite3.Error) -> VtcError:
     words = str(error)
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
-        return MachineError(f"{path}: the disk is full", "make room and run the same command again: it goes on")
+        return DiskFullError(f"{path}: the disk is full", "make room and run the same command again: it goes on")
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return MachineError(f"{path} cannot be written ({words})", "check its permissions, or set VTC_HOME")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):

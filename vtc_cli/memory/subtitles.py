@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import html
 import re
@@ -13,6 +14,10 @@ from vtc_cli.errors import UsageError
 from vtc_cli.video.source import locate
 
 SUFFIXES = (".srt", ".vtt")
+LOOKED_AT = 65_536
+"""Bytes from the beginning that tell a text from anything else, so that a film given by mistake is not read whole."""
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+"""What a file in UTF-16 begins with."""
 _TIME = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 _LINE = re.compile(rf"^\s*{_TIME}\s*-->\s*{_TIME}")
 _TAG = re.compile(r"<[^>]*>|\{\\[^}]*\}")
@@ -63,10 +68,17 @@ def read_subtitles(path: Path) -> list[Subtitle]:
     """An SRT or WebVTT file, in time order. UTF-8 and UTF-16 (with a mark) are read; anything else is refused rather
     than guessed at. Raises UsageError."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(LOOKED_AT)
+            if not _is_text(data):
+                raise UsageError(
+                    f"{path} is no subtitle file: it does not hold text",
+                    "SRT and WebVTT files are read, in UTF-8 or in UTF-16 with a mark",
+                )
+            data += file.read()
     except OSError as error:
         raise UsageError(f"cannot read the subtitles {path}: {error.strerror or error}") from None
-    coding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    coding = "utf-16" if data[:2] in UTF_16 else "utf-8-sig"
     try:
         text = data.decode(coding)
     except UnicodeDecodeError as error:
@@ -125,6 +137,17 @@ def digest(subtitles: Sequence[Subtitle]) -> str | None:
 def clean(lines: Iterable[str]) -> str:
     """Words without markup, on one line."""
     return " ".join(" ".join(html.unescape(_TAG.sub("", line)).replace("\\N", " ").split()) for line in lines).strip()
+
+
+def _is_text(data: bytes) -> bool:
+    """Whether a file that begins so may be text: that of pictures or sound has zeros, and no coding reads it."""
+    if b"\0" not in data or data[:2] in UTF_16:
+        return True
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(data)  # a letter may be cut in two where the bytes end
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _cues(packet: object) -> list[Subtitle]:

@@ -1,7 +1,8 @@
 """A memory as it was at a moment: what had been seen until then, and nothing that came later.
 
-A row is visible when only frames shown until the moment went into it. What the end of the video closed is whole only
-for a question without a moment: while watching, nobody knows that the end has come.
+A row is visible when only frames shown until the moment went into it. What the end of the video closed is whole where
+that end is known: without a moment, and from the end of a complete memory on. While watching, nobody knows that the end
+has come.
 """
 
 from __future__ import annotations
@@ -30,12 +31,23 @@ class OpenClip:
     t1: float
 
 
+def as_of(store: MemoryStore, at: float | None) -> float | None:
+    """The moment that a question is about; None for the whole video, which is also what lies at or beyond its end, once
+    a memory is complete."""
+    if at is None or (store.complete and at >= (store.reaches or 0.0)):
+        return None
+    return at
+
+
 class MemoryView:
-    """The rows of a store as of `at`; all of them for None. Made anew for each question: it reads them once."""
+    """The rows of a store as of `at`; all of them for None. Made anew for each question: it reads them once.
+
+    at: the moment, as `as_of` has it.
+    """
 
     def __init__(self, store: MemoryStore, at: float | None = None):
         self.store = store
-        self.at = at
+        self.at = as_of(store, at)
         self._clips: list[ClipRow] | None = None
         self._mentions: list[MentionRow] | None = None
 

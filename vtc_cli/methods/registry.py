@@ -74,7 +74,8 @@ class Listing:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A method picked by name, ready to run. options: every option's value, as recorded."""
+    """A method picked by name, ready to run. options: every option's value, as recorded. given: those that were
+    written down, default or not."""
 
     name: str
     stage: str
@@ -82,6 +83,7 @@ class Chosen:
     distribution: str
     version: str
     options: dict[str, Any]
+    given: frozenset[str] = frozenset()
 
 
 def available() -> list[Listing]:
@@ -126,7 +128,8 @@ def choose(spec: str) -> Chosen:
     listing = find(name)
     cls = listing.load()
     method = options.build(cls, given, listing.name)
-    return Chosen(listing.name, cls.stage, method, listing.distribution, listing.version, options.values(method))
+    values = options.values(method)
+    return Chosen(listing.name, cls.stage, method, listing.distribution, listing.version, values, frozenset(given))
 
 
 def choose_all(specs: Sequence[str]) -> dict[str, Chosen]:
