@@ -12,7 +12,7 @@ from vtc_cli.bench.statistics import wilson
 from vtc_cli.report.units import size
 
 Row = Mapping[str, Any]
-PARTS = ("pruners", "caches", "caches-asked", "costs-pruners", "costs-caches", "scaling")
+PARTS = ("pruners", "caches", "caches-asked", "costs-pruners", "costs-caches", "peaks", "scaling")
 
 
 class MissingResultError(Exception):
@@ -57,6 +57,11 @@ class Results:
         if found is None:
             raise KeyError(f"{part} has no row `{name}`")
         return found
+
+    def peak(self, part: str, name: str) -> float | None:
+        """Bytes of memory that a row of a part took at the most, in a process of its own; the GPU's where it is one."""
+        row = next(row for row in self.parts["peaks"]["rows"] if (row["of"], row["name"]) == (part, name))
+        return next((row[kind] for kind in ("gpu_peak", "mps_peak", "rss_peak") if row[kind] is not None), None)
 
     def sized(self, part: str, by_question: bool | None = None) -> Iterator[Row]:
         """The rows of methods; by_question: only those that look at the question, or only those that do not."""

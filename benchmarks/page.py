@@ -53,8 +53,8 @@ The first column is what papers and authors report of large models, or what a me
 {expected}
 
 Why, where it does not hold: [HiPrune](methods/hiprune.md#measured), [InfiniPot-V](methods/infinipot-v.md#measured);
-what the small model is to blame for, [its own page](tiny.md#how-well-it-answers). `recent` keeps four units whatever the
-budget, so it can win only where the question is about the last seconds, which line 4 above is about.
+what the small model is to blame for, [its own page](tiny.md#how-well-it-answers). `recent` keeps four units whatever
+the budget, so it can win only where the question is about the last seconds, which line 4 above is about.
 
 ## Thinning visual tokens
 
@@ -107,7 +107,8 @@ Tokens thinned and the cache bounded, at the same share of entries as the caches
 
 Each row watched on its own, nothing shared with another. FLOPs are counted from the model's dimensions and the rows
 really processed, and are those of one watching of a film; **question** and **decode** of one answer. Seconds are wall
-time of one watching on the machine below. Films of {_length(results.parts["costs-pruners"])}:
+time of one watching on the machine below; **memory peak** is of a process of its own for each row, the model included.
+Films of {_length(results.parts["costs-pruners"])}:
 
 {tables.costs(results, "costs-pruners")}
 

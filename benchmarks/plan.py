@@ -26,7 +26,7 @@ TOGETHER = "1/8"  # where pruners and caches are put together
 CLIP = 300.0  # seconds of a film with questions about any moment of it
 COST_CLIP = 40.0  # seconds of the films whose watching is timed for pruners
 FEWER = 10  # a cache that looks at the question watches five minutes for each: it gets a tenth of the questions
-GROUPS = ("pruners", "caches", "costs", "scaling")
+GROUPS = ("pruners", "caches", "costs", "peaks", "scaling")
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import plan, scaling
+from benchmarks import peaks, plan, scaling
 from benchmarks.advice import TOLERANCE, UnsupportedError
 from benchmarks.condensed import SCHEMA, condense
 from benchmarks.figures import MissingResultError, Results
 from benchmarks.machine import provenance
 from benchmarks.pooled import pool
 from benchmarks.running import Clock, Run
+from vtc_cli.bench.rows import NONE
 from vtc_cli.errors import VtcError
 from vtc_cli.jobs.ledger import Ledger
 
@@ -78,6 +79,8 @@ def run(options: argparse.Namespace) -> int:
         done &= _answer(runs, options, clock, earlier)
     if (not only or "scaling" in only) and not options.estimate:
         done &= scale(options, folder, clock)
+    if (not only or "peaks" in only) and not options.estimate:
+        done &= alone(options, folder, clock)
     if not done:
         print("not finished: the same command goes on with it", file=sys.stderr)
     return 0 if done or options.estimate else 3
@@ -133,6 +136,29 @@ def scale(options: argparse.Namespace, folder: Path, clock: Clock) -> bool:
         told = {"schema": SCHEMA, "part": "scaling", "facts": {"seed": scaling.SEED}, "rows": rows}
         told |= {name: first[name] for name in ("model", "machine", "versions")}
         told |= {"planned": len(wanted), "questions": len(rows), "done": len(rows) == len(wanted)}
+        keep(options.results, dated(told))
+    return len(rows) == len(wanted)
+
+
+def alone(options: argparse.Namespace, folder: Path, clock: Clock) -> bool:
+    """Measure the peaks of memory that are missing. Whether all are there."""
+    wanted = peaks.wanted()
+    with Ledger(folder / "peaks.jsonl") as ledger:
+        found = {(row["of"], row["name"]): row for row in ledger.records}
+        for part, row in wanted:
+            if (part, row.name) in found or clock.over:
+                continue
+            print(f"peaks: {part}, {row.name}", file=sys.stderr)
+            whole = found[part, NONE]["entries"] if row.share is not None else None
+            line = {"schema": MEASURED, **peaks.measure(part, row.name, whole, options.model)}
+            ledger.append(line)
+            found[part, row.name] = line
+    rows = [found[part, row.name] for part, row in wanted if (part, row.name) in found]
+    if rows:
+        told = {"schema": SCHEMA, "part": peaks.PART, "facts": {"seed": plan.SEED}}
+        told |= {name: rows[0][name] for name in ("model", "machine", "versions")}
+        plain = [{name: row[name] for name in ("of", "name", *peaks.FIGURES)} for row in rows]
+        told |= {"rows": plain, "planned": len(wanted), "questions": len(rows), "done": len(rows) == len(wanted)}
         keep(options.results, dated(told))
     return len(rows) == len(wanted)
 

@@ -61,7 +61,7 @@ def costs(results: Results, part: str) -> str:
         [_name(row), *(giga(row["costs"]["flops"][name]) for name in flops),
          *(seconds(row["costs"]["seconds"][name]) for name in times), seconds(row["costs"]["seconds"]["watch"]),
          milliseconds(row["costs"]["seconds"]["first_token"]), volume(row["costs"]["kv_bytes_peak"]),
-         volume(_memory(row["costs"]["memory"]))]
+         volume(results.peak(part, row["name"]))]
         for row in _ordered(results.rows(part))
     ])  # fmt: skip
 
@@ -177,10 +177,6 @@ def _n(row: Row) -> str:
 
 def _part(pair: Sequence[int] | None) -> float | None:
     return None if not pair or not pair[0] else pair[1] / pair[0]
-
-
-def _memory(found: dict[str, float | None]) -> float | None:
-    return next((found[name] for name in ("gpu_peak", "mps_peak", "rss_peak") if found[name] is not None), None)
 
 
 def _age(bounds: tuple[float, float | None]) -> str:

@@ -22,7 +22,7 @@ from vtc_cli.memory import (
 from vtc_mm_mem.candidates import PROPOSAL_TOKENS, Candidates, weigh
 from vtc_mm_mem.gathering import CLIPS, CLOSE_EVENTS, Evidence, Gathering, trimmed
 from vtc_mm_mem.noting import Line, most_telling, words_of
-from vtc_mm_mem.resting import rests_on
+from vtc_mm_mem.resting import rests_on, said_by
 from vtc_mm_mem.spending import Limits, Spending
 from vtc_mm_mem.wording import NOT_SHOWN, SUPPORTED, YES_NO, filled, notes, span
 
@@ -216,7 +216,7 @@ class Ladder:
         text = step.answers[label]
         given = self._inquiry.choices is not None
         shown = text != NOT_SHOWN and self._told(place)
-        supported = self._supported(place) if given else shown
+        supported = (self._supported(place) or self._said(place)) if given else shown
         intervals = self._rests_on(place, text) if supported or given else ()
         answer = label if given else NOT_SHOWN if not shown else _with_times(text, intervals)
         return Recollection(
@@ -270,6 +270,13 @@ class Ladder:
         """Whether an answer may stand: times are proposed by the search, from passages that may share but a word with
         the question, and then a look has to find that it is shown."""
         return not self._candidates.asks_when or self._candidates.named or self._supported(place)
+
+    def _said(self, place: int) -> bool:
+        """Whether a note that stood beside the question says the likeliest of the given answers."""
+        step = self._steps[place]
+        best = step.posterior.best
+        others = [text for label, text in step.answers.items() if label != best]
+        return said_by(self._shown[place].lines, self._inquiry.question, step.answers[best], others)
 
     def _rests_on(self, place: int, text: str) -> tuple[Interval, ...]:
         hits = self._found.find(f"{self._inquiry.question} {text}", TELLING)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+import re
+from collections.abc import Container, Iterable, Sequence
 
-from vtc_cli.memory import Hit, Interval
+from vtc_cli.memory import Hit, Interval, phrases, terms
+from vtc_mm_mem.noting import Line
+
+_SPAN = re.compile(r"^\[[^\]]*\] ")  # the time a line begins with is not what it says
 
 
 def rests_on(hits: Sequence[Hit], looked: Sequence[Interval], read: Container[Interval]) -> tuple[Interval, ...]:
@@ -23,6 +27,22 @@ def rests_on(hits: Sequence[Hit], looked: Sequence[Interval], read: Container[In
         return sum(hit.score for hit in hits if _overlap(hit, item))
 
     return tuple(sorted([*looked, *noted], key=lambda item: -score(item)))
+
+
+def said_by(lines: Iterable[Line], question: str, answer: str, others: Iterable[str]) -> bool:
+    """Whether a note that was read says an answer: neighbouring words of the question and all of the answer's in one
+    line, which names none of the other answers.
+
+    A model of a few million parameters reads that line and says all the same that it shows nothing.
+    """
+    pairs, wanted = phrases(question), set(terms(answer))
+    rivals = [found for other in others if (found := set(terms(other))) and found != wanted]
+    for line in lines:
+        text = _SPAN.sub("", line.words).lower()
+        words = set(terms(text))
+        if wanted and wanted <= words and any(pair in text for pair in pairs) and not any(r <= words for r in rivals):
+            return True
+    return False
 
 
 def _interval(hit: Hit) -> Interval:

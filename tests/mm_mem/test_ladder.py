@@ -73,6 +73,14 @@ def test_sure_of_what_nothing_shows_it_goes_on(store, film) -> None:
     assert (found.stage, found.stopped, found.supported) == ("S1", "bottom", False)
 
 
+@pytest.mark.parametrize(("answer", "supported"), [("sign3", True), ("sign5", False)])
+def test_what_a_note_says_is_supported_though_no_look_finds_it(store, film, answer: str, supported: bool) -> None:
+    doubting = unsure(1.2, 1.2, 1.2, 1.2, doubts=9)
+    found = ask(store, film, doubting, "which is the number sign3?", {"A": answer, "B": "sign7"}, **PLAIN)
+    assert (found.label, found.stopped, found.supported) == ("A", "bottom", supported)
+    assert any(item.t0 <= 45.0 < item.t1 for item in found.intervals) == supported
+
+
 @pytest.mark.parametrize("stage", ["S0", "S1", "S2", "S3"])
 def test_any_stage_can_be_left_out(store, film, stage: str) -> None:
     found = ask(store, film, unsure(1.2, 1.2, 1.2), "which one?", CHOICES, without=stage, **PLAIN)

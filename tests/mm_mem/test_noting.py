@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from vtc_mm_mem.noting import Bearing, Line, Notes, appearances, joint, most_telling, words_of
+from vtc_mm_mem.resting import said_by
 
 from tests.mm_mem.asking import ask, unsure
 from tests.mm_mem.fakes import Narration, built, scenes, texture
@@ -103,3 +104,22 @@ def test_a_small_model_reads_fewer_notes(store, parameters: int | None, most: in
         patch.setattr(ladder, "most_telling", lambda lines, room, count: seen.append(room) or plain(lines, room, count))
         ask(store, Film([texture(0)] * 60), narration, "which dog?", CHOICES, both_orders=False)
     assert set(seen) == {most}
+
+
+@pytest.mark.parametrize(
+    ("words", "answer", "others", "said"),
+    [
+        ("[17:55-17:59] red ring still; text: 8", "8", ["4", "3"], True),
+        ("[17:55-17:59] red ring still; text: 8, 4", "8", ["4", "3"], False),  # of which of them?
+        ("[08:08-08:09] red ring still", "08", ["4"], False),  # a time of the note is nothing it says
+        ("[17:55-17:59] red star, blue ring still; text: 8", "8", ["4"], False),  # no red ring
+        ("red ring: once, at 17:55", "at 17:55", ["at 02:10"], True),
+        ("red ring: 3 times, first at 01:00, last at 09:00", "3", ["4", "5"], True),
+        ("[17:55-17:59] red ring still; text: 18", "8", ["4"], False),
+        ("[17:55-17:59] red ring still", "the", ["a"], False),  # an answer without a word
+    ],
+)
+def test_a_note_says_an_answer(words, answer, others, said) -> None:
+    lines = [Line(0.0, "[00:00-00:02] a wall"), Line(1.0, words)]
+    assert said_by(lines, "Which digit was shown while the red ring was there?", answer, others) == said
+    assert not said_by(lines[:1], "Which digit was shown while the red ring was there?", answer, others)

@@ -62,7 +62,7 @@ def test_groups_are_chosen_by_name():
     assert {part.group for part in plan.chosen(("caches",))} == {"caches"}
     assert {part.name for part in plan.chosen(("costs",))} == {"costs-pruners", "costs-caches"}
     assert plan.chosen(("scaling",)) == ()
-    with pytest.raises(UsageError, match="--only cache: there are pruners, caches, costs, scaling"):
+    with pytest.raises(UsageError, match="--only cache: there are pruners, caches, costs, peaks, scaling"):
         plan.chosen(("cache",))
     with pytest.raises(UsageError, match="0 questions"):
         plan.parts(0)
@@ -190,6 +190,36 @@ def test_lengths_are_measured_once(checkpoint, tmp_path, monkeypatch):
     assert len(json.loads((tmp_path / "figures" / "scaling.json").read_text())["rows"]) == 6
     monkeypatch.setattr(results.scaling, "measure", lambda *_: pytest.fail("measured again"))
     assert results.main(["--only", "scaling", "--longest", "5", "--minutes", "0", *where]) == 3
+
+
+def test_peaks_are_measured_once_each_in_a_process_of_its_own(checkpoint, tmp_path, monkeypatch):
+    asked = []
+
+    def measure(part, name, entries, model):
+        asked.append((part, name, entries))
+        memory = dict.fromkeys(results.peaks.FIGURES, 1)
+        return {"of": part, "name": name, "entries": 800, **memory, "model": {}, "versions": {}, "machine": {}}
+
+    monkeypatch.setattr(results.peaks, "measure", measure)
+    where = ["--model", checkpoint, "--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "figures")]
+    assert results.main(["--only", "peaks", *where]) == 0
+    assert [(part, name) for part, name, _ in asked] == [(part, row.name) for part, row in results.peaks.wanted()]
+    assert ("costs-caches", "infinipot-v at 1/8", 800) in asked
+    assert ("costs-caches", "none", None) in asked
+    assert ("costs-pruners", "hiprune:retain=1/3", None) in asked
+    count = len(asked)
+    assert results.main(["--only", "peaks", *where]) == 0
+    assert len(asked) == count
+    kept = json.loads((tmp_path / "figures" / "peaks.json").read_text())
+    assert (kept["done"], len(kept["rows"])) == (True, count)
+
+
+def test_one_peak_is_measured_with_its_rows_own_settings(checkpoint):
+    found = results.peaks.measured("costs-pruners", "uniform:retain=1/3", None, checkpoint)
+    assert found["rss_peak"] >= found["rss_after_load"] > 0
+    assert found["entries"] < results.peaks.measured("costs-pruners", "none", None, checkpoint)["entries"]
+    with pytest.raises(KeyError):
+        results.peaks.measured("costs-pruners", "nothing", None, checkpoint)
 
 
 def test_long_films_are_measured_without_compression_only_up_to_a_length():
