@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from vtc_cli.errors import UsageError
+from vtc_cli.errors import UsageError, VtcError
 from vtc_cli.video.frame import ClipInfo
 from vtc_cli.video.source import locate
 
@@ -44,9 +44,12 @@ def path_of(info: ClipInfo) -> Path:
 def lasting(source: str) -> str:
     """A source as it is found again from any folder: local files and folders by their whole path, others as they are.
 
-    Raises VideoError where nothing is there, UsageError where the name makes no sense.
+    So is what cannot be found now: a clip that is open may have any name.
     """
-    found = locate(source)
+    try:
+        found = locate(source)
+    except VtcError:
+        return source
     if found.kind not in ("file", "folder"):
         return source
     whole = str(Path(found.target).absolute())
