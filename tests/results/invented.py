@@ -110,7 +110,7 @@ def peaks() -> dict[str, Any]:
 
 def every_part(**instead: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """All parts by name. instead: some of them, with `_` for `-`."""
-    found = {name: part(name) for name in _parts()} | {"scaling": scaling(), "peaks": peaks()}
+    found = {name: part(name) for name in _parts()} | {"peaks": peaks(), "scaling": scaling()}
     return found | {name.replace("_", "-"): value for name, value in instead.items()}
 
 
