@@ -44,7 +44,7 @@ ruler: $(STAMP)
 	$(call ruled,tiny,--blind --limit 300 -m random:retain=1/9)
 	$(call ruled,tiny-unseen,--unseen --limit 300)
 	$(call ruled,tiny-recall-1m,--length 1m --limit 304 -m recent:units=2)
-	$(call ruled,tiny-recall,--length 10m --limit 304 -m recent:units=2)
+	$(call ruled,tiny-recall,--length 10m --limit 160 -m recent:units=2)
 
 # $(call ruled,NAME,OPTIONS): answers in runs/NAME.jsonl, figures in the results once there are all of them.
 ruled = mkdir -p runs && $(BIN)/vtc bench $(2) --share-vision --model tiny -o runs/$(1).jsonl --resume --json > runs/$(1).json \
