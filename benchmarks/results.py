@@ -14,8 +14,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,46 +122,67 @@ def _answer(runs: Sequence[Run], options: argparse.Namespace, clock: Clock, earl
 def scale(options: argparse.Namespace, folder: Path, clock: Clock) -> bool:
     """Measure the lengths that are missing. Whether all are there."""
     wanted = scaling.wanted(options.longest)
-    with Ledger(folder / "scaling.jsonl") as ledger:
-        found = {(row["minutes"], tuple(row["methods"])): row for row in ledger.records}
+    with Missing(folder / "scaling.jsonl", lambda row: (row["minutes"], tuple(row["methods"]))) as missing:
         for minutes, methods in wanted:
-            if (minutes, methods) in found or clock.over:
-                continue
-            print(f"scaling: {minutes:g} min, {'+'.join(methods) or 'none'}", file=sys.stderr)
-            row = {"schema": MEASURED, **scaling.measure(minutes, methods, options.model)}
-            ledger.append(row)
-            found[minutes, methods] = row
-    rows = [found[place] for place in wanted if place in found]
-    if rows:
-        first = rows[0]
-        told = {"schema": SCHEMA, "part": "scaling", "facts": {"seed": scaling.SEED}, "rows": rows}
-        told |= {name: first[name] for name in ("model", "machine", "versions")}
-        told |= {"planned": len(wanted), "questions": len(rows), "done": len(rows) == len(wanted)}
-        keep(options.results, dated(told))
-    return len(rows) == len(wanted)
+            said = f"scaling: {minutes:g} min, {'+'.join(methods) or 'none'}"
+            missing.fill((minutes, methods), said, clock, partial(scaling.measure, minutes, methods, options.model))
+    rows = [missing.found[place] for place in wanted if place in missing.found]
+    return _keep_measured(options.results, "scaling", scaling.SEED, rows, len(wanted))
 
 
 def alone(options: argparse.Namespace, folder: Path, clock: Clock) -> bool:
     """Measure the peaks of memory that are missing. Whether all are there."""
     wanted = peaks.wanted()
-    with Ledger(folder / "peaks.jsonl") as ledger:
-        found = {(row["of"], row["name"]): row for row in ledger.records}
+    with Missing(folder / "peaks.jsonl", lambda row: (row["of"], row["name"])) as missing:
         for part, row in wanted:
-            if (part, row.name) in found or clock.over:
-                continue
-            print(f"peaks: {part}, {row.name}", file=sys.stderr)
-            whole = found[part, NONE]["entries"] if row.share is not None else None
-            line = {"schema": MEASURED, **peaks.measure(part, row.name, whole, options.model)}
-            ledger.append(line)
-            found[part, row.name] = line
-    rows = [found[part, row.name] for part, row in wanted if (part, row.name) in found]
+            none = missing.found.get((part, NONE))
+            whole = none["entries"] if none and row.share is not None else None
+            measure = partial(peaks.measure, part, row.name, whole, options.model)
+            missing.fill((part, row.name), f"peaks: {part}, {row.name}", clock, measure)
+    rows = [missing.found[part, row.name] for part, row in wanted if (part, row.name) in missing.found]
+    return _keep_measured(options.results, peaks.PART, plan.SEED, rows, len(wanted), ("of", "name", *peaks.FIGURES))
+
+
+class Missing:
+    """What is measured one by one, each in a process of its own: a file of lines, where those that are there stay.
+
+    place: what tells lines apart. found: every line by it.
+    """
+
+    def __init__(self, path: Path, place: Callable[[Mapping[str, Any]], Any]):
+        self._ledger = Ledger(path)
+        self.found = {place(line): line for line in self._ledger.records}
+
+    def fill(self, place: Any, said: str, clock: Clock, measure: Callable[[], Mapping[str, Any]]) -> None:
+        """Measure and write one that is not there, while there is time. said: to whoever waits for it."""
+        if place in self.found or clock.over:
+            return
+        print(said, file=sys.stderr)
+        line = {"schema": MEASURED, **measure()}
+        self._ledger.append(line)
+        self.found[place] = line
+
+    def __enter__(self) -> Missing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ledger.close()
+
+
+def _keep_measured(
+    folder: Path, part: str, seed: int, rows: Sequence[Mapping[str, Any]], planned: int, names: Sequence[str] = ()
+) -> bool:
+    """Write the figures of what was measured one by one. names: what is kept of each line, all of it without any.
+
+    Whether all that were planned are there.
+    """
+    done = len(rows) == planned
     if rows:
-        told = {"schema": SCHEMA, "part": peaks.PART, "facts": {"seed": plan.SEED}}
-        told |= {name: rows[0][name] for name in ("model", "machine", "versions")}
-        plain = [{name: row[name] for name in ("of", "name", *peaks.FIGURES)} for row in rows]
-        told |= {"rows": plain, "planned": len(wanted), "questions": len(rows), "done": len(rows) == len(wanted)}
-        keep(options.results, dated(told))
-    return len(rows) == len(wanted)
+        told = {name: rows[0][name] for name in ("model", "machine", "versions")}
+        told |= {"planned": planned, "questions": len(rows), "done": done}
+        kept = [{name: row[name] for name in names} if names else row for row in rows]
+        keep(folder, dated({"schema": SCHEMA, "part": part, "facts": {"seed": seed}, "rows": kept, **told}))
+    return done
 
 
 def keep(folder: Path, result: Mapping[str, Any]) -> Path:

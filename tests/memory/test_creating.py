@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from vtc_cli.errors import MachineError, UsageError
+from vtc_cli.errors import MachineError, UsageError, VtcError
 from vtc_cli.memory import MemoryStore, store
-from vtc_cli.memory.leftover import is_made
+from vtc_cli.memory.leftover import found_at
 from vtc_cli.memory.store import NoMemoryError
 from vtc_cli.memory.tables import statements
 
@@ -27,6 +27,17 @@ def path(tmp_path: Path) -> Path:
 
 def names(path: Path) -> list[str]:
     return sorted(item.name for item in path.parent.iterdir())
+
+
+def is_made(path: Path) -> bool:
+    """Whether there is a memory, or anything else that is not for us to write over."""
+    try:
+        found = found_at(path)
+    except VtcError:
+        return True
+    if found is not None:
+        found.close()
+    return found is not None
 
 
 def header(path: Path) -> None:

@@ -151,8 +151,9 @@ def export(
 def _open(video: str) -> MemoryStore:
     """The memory of a video, or at a path. Raises VtcError."""
     from vtc_cli.errors import UsageError
+    from vtc_cli.memory.leftover import found_at
     from vtc_cli.memory.place import FILE, path_of
-    from vtc_cli.memory.store import MemoryStore, NoMemoryError
+    from vtc_cli.memory.store import MemoryStore
     from vtc_cli.video import open_clip
 
     path = Path(video).expanduser()
@@ -163,10 +164,9 @@ def _open(video: str) -> MemoryStore:
         path = path_of(clip.info)
     finally:
         clip.close()
-    try:
-        return MemoryStore.open(path)
-    except NoMemoryError:
-        raise UsageError(f"there is no memory of {video} yet", f"make one: vtc index {video}") from None
+    if (store := found_at(path)) is None:
+        raise UsageError(f"there is no memory of {video} yet", f"make one: vtc index {video}")
+    return store
 
 
 def _safe(text: str) -> str:

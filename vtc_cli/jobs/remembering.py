@@ -15,7 +15,7 @@ from vtc_cli.jobs.events import Events
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.jobs.setup import default_chunk, frames_ahead
 from vtc_cli.memory.contract import MemoryBuilder, Moment, Narrator
-from vtc_cli.memory.leftover import is_made
+from vtc_cli.memory.leftover import found_at
 from vtc_cli.memory.lock import writing
 from vtc_cli.memory.place import lasting, path_of
 from vtc_cli.memory.preparing import prepare
@@ -62,10 +62,9 @@ class Rememberer:
 
         Raises UsageError as `check` does.
         """
-        path = path_of(clip.info)
-        if not is_made(path):
+        store = found_at(path_of(clip.info))
+        if store is None:
             return None
-        store = MemoryStore.open(path)
         try:
             if not store.complete:
                 store.close()
@@ -89,7 +88,7 @@ class Rememberer:
         subtitles asked for cannot be read; what was not asked for is the memory's own affair."""
         kept = store.get("settings", {})
         hint = "ask for the same, or `vtc index --force` makes it anew"
-        self._check(source, kept, {**kept, **self._asked(source)}, hint)
+        self.compare(source, kept, {**kept, **self._asked(source)}, hint)
 
     def remember(
         self, clip: Clip, model: VideoLM, narrator: Narrator, *, force: bool = False, watch: Watch | None = None
@@ -105,14 +104,13 @@ class Rememberer:
         with writing(path.parent, waiting) as waited:
             subtitles, where = find_subtitles(source, self.settings.subs)
             wanted = self.content(clip.info, model, narrator, subtitles)
-            if is_made(path) and (not force or waited):
-                store = MemoryStore.open(path, write=True)
-            else:
+            store = found_at(path, write=True) if not force or waited else None
+            if store is None:
                 drop_snapshots(path.parent)
                 facts = {"source": lasting(source), "created": datetime.now(UTC).isoformat(timespec="seconds")}
                 store = MemoryStore.create(path, wanted, {**facts, "method": self.chosen.name})
             try:
-                self._check(source, store.get("settings", {}), wanted, "`vtc index --force` makes it anew")
+                self.compare(source, store.get("settings", {}), wanted, "`vtc index --force` makes it anew")
                 if store.complete:
                     store.close()
                     return Remembered(MemoryStore.open(path), built=False)
@@ -138,8 +136,8 @@ class Rememberer:
         subtitles, where = find_subtitles(clip.info.source, settings.subs)
         sampling = plan_sampling(clip.info, settings.fps)
         state, done, found, kept_bytes = "new", None, [], None
-        if is_made(path):
-            with MemoryStore.open(path) as store:
+        if (there := found_at(path)) is not None:
+            with there as store:
                 kept = store.get("settings", {})
                 wanted = {**kept, **self._own(), "subtitles": digest(subtitles)}
                 found = differences(kept, wanted)
@@ -195,7 +193,8 @@ class Rememberer:
             asked["subtitles"] = digest(find_subtitles(source, self.settings.subs)[0])
         return asked
 
-    def _check(self, source: str, kept: Mapping[str, Any], wanted: Mapping[str, Any], hint: str) -> None:
+    def compare(self, source: str, kept: Mapping[str, Any], wanted: Mapping[str, Any], hint: str) -> None:
+        """Raise UsageError, naming them, where the settings of a memory differ from those wanted."""
         if found := differences(kept, wanted):
             raise UsageError(f"the memory of {source} was made differently: {'; '.join(found)}", hint)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from vtc_cli.errors import UsageError
 from vtc_cli.jobs.remembering import Remembered, Rememberer
 from vtc_cli.jobs.settings import Settings
 from vtc_cli.jobs.snapshots import has_snapshot
+from vtc_cli.memory.leftover import found_at
 from vtc_cli.memory.place import path_of
-from vtc_cli.memory.store import MemoryStore, NoMemoryError, differences
 from vtc_cli.memory.subtitles import find_subtitles
 from vtc_cli.video.frame import Clip
 
@@ -33,9 +32,8 @@ def complete_there(
     watched with; None where none is asked for. Raises UsageError when the memory was made differently.
     """
     source = clip.info.source
-    try:
-        store = MemoryStore.open(path_of(clip.info))
-    except NoMemoryError:
+    store = found_at(path_of(clip.info))
+    if store is None:
         return None
     with ExitStack() as undo:
         undo.callback(store.close)
@@ -44,11 +42,8 @@ def complete_there(
         model, narrator = looking()
         subtitles, _ = find_subtitles(source, rememberer.settings.subs)
         wanted = rememberer.content(clip.info, model, narrator, subtitles)
-        if found := differences(store.get("settings", {}), wanted):
-            raise UsageError(
-                f"the memory of {source} was made differently: {'; '.join(found)}",
-                "ask for the same, or set VTC_HOME to a folder that can be written",
-            )
+        hint = "ask for the same, or set VTC_HOME to a folder that can be written"
+        rememberer.compare(source, store.get("settings", {}), wanted, hint)
         if snapshot is not None and not has_snapshot(store, model, snapshot):
             return None
         undo.pop_all()

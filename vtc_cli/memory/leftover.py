@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vtc_cli.errors import VtcError
 from vtc_cli.memory.store import MemoryStore, NoMemoryError
 
 
-def is_made(path: Path) -> bool:
-    """Whether there is a memory at `path`, or anything else that is not for us to write over."""
+def found_at(path: Path, *, write: bool = False) -> MemoryStore | None:
+    """The memory at `path`, opened; None where there is none, or a file that holds nothing.
+
+    Raises VtcError as `MemoryStore.open` for anything else that is there: it is not for us to write over.
+    """
     try:
-        MemoryStore.open(path).close()
+        return MemoryStore.open(path, write=write)
     except NoMemoryError:
-        return False
-    except VtcError:  # damaged, of another version, something else: whoever opens it is told
-        return True
-    return True
+        return None
