@@ -21,7 +21,7 @@ from vtc_mm_mem.training.exact import advantages
 from vtc_mm_mem.training.learnt import Learnt
 from vtc_mm_mem.training.lora import Lora
 from vtc_mm_mem.training.policy import LABELS, TextPolicy
-from vtc_mm_mem.training.state import state_of
+from vtc_mm_mem.training.state import ACTIONS, state_of
 
 from tests.mm_mem.asking import Seer
 from tests.mm_mem.fakes import moments, scenes, texture
@@ -94,9 +94,41 @@ def test_the_reward_rises_and_a_shuffled_one_does_not(model, tmp_path: Path) -> 
     assert learnt["after"] > learnt["before"] + 0.15
     assert apart["after"] > apart["before"] + 0.15
     assert apart["after"] > apart["rules"]
-    dealt = learn(model, tmp_path, replace(QUICK, shuffled=True))["kept_apart"]
-    assert dealt["before"] == pytest.approx(apart["before"], abs=1e-6)  # the adapter is gone after a training
-    assert dealt["after"] < dealt["before"] + 0.05
+    dealt = [learn(model, tmp_path, replace(QUICK, shuffled=True, seed=seed))["kept_apart"] for seed in range(3)]
+    # The adapter is gone after a training.
+    assert [one["before"] for one in dealt] == pytest.approx([apart["before"]] * 3, abs=1e-6)
+    # Sixteen rewards dealt at random agree with a rule now and then; in the mean over deals nothing is left of it.
+    assert np.mean([one["after"] for one in dealt]) < apart["before"] + 0.05
+
+
+def test_a_model_that_says_one_letter_whatever_it_reads_can_learn(model, tmp_path: Path) -> None:
+    policy, recipe = TextPolicy(model), replace(QUICK, epochs=4)
+    prompts = [policy.ids(one.state) for one in toy(4, 3)]
+    with torch.no_grad():
+        plain = policy.log_probs(prompts)
+
+    def stubborn(module, words, scores):
+        more = torch.zeros_like(scores)
+        more[..., policy.actions[LABELS.index("D")]] = 25.0
+        return scores + more
+
+    handle = policy.network.get_output_embeddings().register_forward_hook(stubborn)
+    try:
+        habit = policy.habit(prompts)
+        assert habit[LABELS.index("D")] > -1e-6
+        assert max(habit[: LABELS.index("D")]) < -15
+        with policy.without(habit), torch.no_grad():
+            level = policy.log_probs(prompts)
+        # What is left is what the states tell apart.
+        assert torch.allclose(level.mean(0), torch.full((3,), -np.log(3.0)), atol=0.1)
+        less = (level - plain).diff(dim=1)
+        assert torch.allclose(less, less[:1].expand_as(less), atol=1e-3)
+        report = learn(model, tmp_path, recipe)
+        assert report["habit"]["D"] > -1e-6
+        assert report["kept_apart"]["after"] > report["kept_apart"]["before"] + 0.15
+        assert len(policy.network.get_output_embeddings()._forward_hooks) == 1
+    finally:
+        handle.remove()
 
 
 @pytest.mark.slow
@@ -230,6 +262,9 @@ def test_a_manager_is_refused_where_it_does_not_fit(artefact: Path, model, tmp_p
         ({"state": 99}, "states of version 99"),
         ({"schema": "x"}, "not of a manager"),
         ({"actions": {"N": 0, "M": 1, "D": 2}}, "other tokens"),
+        ({"habit": "x"}, "habit"),
+        ({"habit": {"N": "x"}}, "habit"),
+        ({"habit": {"N": None}}, "habit"),
     ):
         other = Path(shutil.copytree(artefact, tmp_path / "other", dirs_exist_ok=True))
         (other / FILE).write_text(json.dumps({**facts, **change}))
@@ -246,6 +281,18 @@ def test_a_manager_is_refused_where_it_does_not_fit(artefact: Path, model, tmp_p
         Learnt.load(artefact, Seer((1,)))
     with pytest.raises(UsageError, match="neither rules nor vlm nor a folder"):
         MMMem(manager=str(tmp_path / "none"))
+
+
+def test_a_habit_is_taken_off_where_the_manager_decides(artefact: Path, model, tmp_path: Path) -> None:
+    facts, narrator = check_artefact(artefact), ModelNarrator(model)
+    assert set(facts["habit"]) == set(LABELS)
+    digests = {artefact_digest(artefact)}
+    for label, action in ACTIONS.items():
+        other = Path(shutil.copytree(artefact, tmp_path / label))
+        (other / FILE).write_text(json.dumps({**facts, "habit": {label: -50.0}}))
+        assert Learnt.load(other, narrator).decide(sight(True, 50, 0.6)) == action
+        digests.add(artefact_digest(other))
+    assert len(digests) == 4
 
 
 def test_the_memory_says_which_manager_made_it(artefact: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,22 @@ FILE, CONFIG, WEIGHTS = "vtc_manager.json", "adapter_config.json", "adapter_mode
 AGAIN = "`vtc train manager` makes one"
 
 
-def write_facts(folder: Path, model: str, actions: Mapping[str, int], options: Mapping[str, Any], told: Any) -> None:
-    """What the adapter beside it may be used with. model: the key of its weights; options: of the memory it was
-    trained for; told: of the training, for people."""
+def write_facts(
+    folder: Path,
+    model: str,
+    actions: Mapping[str, int],
+    habit: Mapping[str, float],
+    options: Mapping[str, Any],
+    told: Any,
+) -> None:
+    """What the adapter beside it may be used with. model: the key of its weights; habit: log shares that the policy
+    was trained without; options: of the memory it was trained for; told: of the training, for people."""
     facts = {
         "schema": SCHEMA,
         "state": STATE_VERSION,
         "model": model,
         "actions": dict(actions),
+        "habit": dict(habit),
         "options": dict(options),
         "training": told,
     }
@@ -52,6 +60,9 @@ def check_artefact(folder: Path) -> dict[str, Any]:
         raise UsageError(f"the adapter in {folder} is not LoRA", AGAIN)
     if not (folder / WEIGHTS).is_file():
         raise UsageError(f"{folder} is not a trained manager: {WEIGHTS} is missing", AGAIN)
+    habit = facts.get("habit", {})
+    if not isinstance(habit, dict) or not all(isinstance(value, int | float) for value in habit.values()):
+        raise UsageError(f"the habit in {folder / FILE} is no number for each action", AGAIN)
     return facts
 
 
@@ -66,10 +77,16 @@ def check_fits(folder: Path, facts: Mapping[str, Any], model: str, actions: Mapp
         raise UsageError(f"the manager {folder} writes other tokens for its actions than {model} does", AGAIN)
 
 
+def habit_in(facts: Mapping[str, Any], labels: Sequence[str]) -> tuple[float, ...]:
+    """What to take off the scores of the actions; nothing in a manager that was trained before habits were."""
+    return tuple(float(facts.get("habit", {}).get(label, 0.0)) for label in labels)
+
+
 def artefact_digest(folder: Path) -> str:
     """Names the weights and what they read: 16 hex digits, the same wherever the folder lies."""
     digest = blake2b(digest_size=8)
     for name in (CONFIG, WEIGHTS):
         digest.update((folder / name).read_bytes())
-    digest.update(str(STATE_VERSION).encode())
+    facts = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    digest.update(json.dumps([STATE_VERSION, facts.get("habit", {})], sort_keys=True).encode())
     return digest.hexdigest()

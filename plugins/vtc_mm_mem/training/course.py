@@ -66,8 +66,8 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Worth:
-    """Mean reward over the same states: of the policy before and after (expected), of the rules, of the best action in
-    each state, and of drawing an action blindly. answers: the same of the answers alone."""
+    """Mean reward over the same states: of the policy without its habit, before and after (expected), of the rules, of
+    the best action in each state, and of drawing an action blindly. answers: the same of the answers alone."""
 
     states: int
     before: float
@@ -100,7 +100,8 @@ def train_manager(
     learnt, apart = _decisions(method, lessons, narrator, recipe, request.log, tell)
     report = train_on(policy, learnt, apart, recipe, request.folder, tell, model.tokenizer, request.output)
     options = {name: getattr(method, name) for name in ("merge", "same", "longest", "shortest")}
-    write_facts(request.output, model_key(model), dict(zip(LABELS, policy.actions, strict=True)), options, report)
+    actions = dict(zip(LABELS, policy.actions, strict=True))
+    write_facts(request.output, model_key(model), actions, report["habit"], options, report)
     return request.output
 
 
@@ -138,9 +139,7 @@ def train_on(
     output: Path | None,
 ) -> dict[str, Any]:
     """Train on a table and say what it is worth; the adapter is written to `output`, if it is given."""
-    course = Course(recipe.epochs, recipe.rate, recipe.beta, recipe.batch, recipe.seed)
-    prompts = [policy.ids(one.state) for one in learnt]
-    before = [_shares(policy, prompts), _shares(policy, [policy.ids(one.state) for one in apart])]
+    prompts, others = [policy.ids(one.state) for one in learnt], [policy.ids(one.state) for one in apart]
     taught = shuffled(learnt, recipe.seed) if recipe.shuffled else learnt
     curve: list[tuple[int, float]] = []
 
@@ -148,32 +147,14 @@ def train_on(
         curve.append((number, round(reward, 6)))
         tell(f"step {number} of {of}: reward {reward:.4f}")
 
-    from peft import LoraConfig, get_peft_model
-
-    lora = LoraConfig(
-        r=recipe.rank,
-        lora_alpha=recipe.alpha,
-        lora_dropout=recipe.dropout,
-        target_modules=policy.projections(),
-        bias="none",
-    )
     was = policy.network.training
     frozen = {name: part.requires_grad for name, part in policy.network.named_parameters()}
-    torch.manual_seed(recipe.seed)  # of the adapter's first weights
-    if recipe.exact:
-        tuned = get_peft_model(policy.network, lora)
-        tuned.train()
-        mine = [part for part in tuned.parameters() if part.requires_grad]
-        rewards = torch.tensor([one.total(recipe.weights) for one in taught])
-        train_exactly(policy, mine, tuned.disable_adapter, prompts, rewards, course, step)
-    else:
-        from vtc_mm_mem.training.grpo import train_grpo
-
-        tuned = train_grpo(
-            policy, tokenizer, lora, prompts, taught, recipe.weights, course, recipe.group, folder / "trl", step
-        )
-    tuned.eval()
-    after = [_shares(policy, prompts), _shares(policy, [policy.ids(one.state) for one in apart])]
+    habit = policy.habit(prompts)
+    with policy.without(habit):
+        before = [_shares(policy, prompts), _shares(policy, others)]
+        tuned = _tuned(policy, prompts, taught, recipe, folder, tokenizer, step)
+        tuned.eval()
+        after = [_shares(policy, prompts), _shares(policy, others)]
     if output is not None:
         _save(tuned, output)
     network = tuned.unload()
@@ -182,12 +163,48 @@ def train_on(
         part.requires_grad_(frozen.get(name, False))
     report = {
         "recipe": asdict(recipe),
+        "habit": dict(zip(LABELS, habit, strict=True)),
         "learnt_from": worth(learnt, before[0], after[0], recipe.weights).as_json(),
         "kept_apart": worth(apart, before[1], after[1], recipe.weights).as_json() if apart else None,
         "curve": curve,
     }
     (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return report
+
+
+def _tuned(
+    policy: TextPolicy,
+    prompts: Sequence[Sequence[int]],
+    taught: Sequence[Decision],
+    recipe: Recipe,
+    folder: Path,
+    tokenizer: Any,
+    step: Callable[[int, int, float], None],
+) -> Any:
+    """The policy's network with an adapter that has learnt."""
+    from peft import LoraConfig, get_peft_model
+
+    course = Course(recipe.epochs, recipe.rate, recipe.beta, recipe.batch, recipe.seed)
+    lora = LoraConfig(
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        lora_dropout=recipe.dropout,
+        target_modules=policy.projections(),
+        bias="none",
+    )
+    torch.manual_seed(recipe.seed)  # of the adapter's first weights
+    if not recipe.exact:
+        from vtc_mm_mem.training.grpo import train_grpo
+
+        return train_grpo(
+            policy, tokenizer, lora, prompts, taught, recipe.weights, course, recipe.group, folder / "trl", step
+        )
+    tuned = get_peft_model(policy.network, lora)
+    tuned.train()
+    mine = [part for part in tuned.parameters() if part.requires_grad]
+    rewards = torch.tensor([one.total(recipe.weights) for one in taught])
+    train_exactly(policy, mine, tuned.disable_adapter, prompts, rewards, course, step)
+    return tuned
 
 
 def worth(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from vtc_cli import UsageError
 from vtc_cli.memory import Narrator, model_key
 from vtc_mm_mem.judging import Sight
-from vtc_mm_mem.training.artefact import check_artefact, check_fits
+from vtc_mm_mem.training.artefact import check_artefact, check_fits, habit_in
 from vtc_mm_mem.training.lora import Lora
 from vtc_mm_mem.training.policy import LABELS, TextPolicy
 from vtc_mm_mem.training.state import ACTIONS, state_of
@@ -19,8 +20,8 @@ from vtc_mm_mem.training.state import ACTIONS, state_of
 class Learnt:
     """See `Decider`."""
 
-    def __init__(self, policy: TextPolicy, lora: Lora):
-        self._policy, self._lora = policy, lora
+    def __init__(self, policy: TextPolicy, lora: Lora, habit: Sequence[float]):
+        self._policy, self._lora, self._habit = policy, lora, habit
 
     @classmethod
     def load(cls, folder: Path, narrator: Narrator) -> Learnt:
@@ -31,11 +32,11 @@ class Learnt:
             raise UsageError("a trained manager needs a model to run on", "use manager=rules")
         policy = TextPolicy(model)
         check_fits(folder, facts, model_key(model), dict(zip(LABELS, policy.actions, strict=True)))
-        return cls(policy, Lora.read(folder, policy.network))
+        return cls(policy, Lora.read(folder, policy.network), habit_in(facts, LABELS))
 
     @torch.no_grad()
     def decide(self, sight: Sight) -> str:
         """See `Decider.decide`."""
-        with self._lora.on(self._policy.network):
+        with self._policy.without(self._habit), self._lora.on(self._policy.network):
             logs = self._policy.log_probs([self._policy.ids(state_of(sight))])[0]
         return ACTIONS[LABELS[int(logs.argmax())]]

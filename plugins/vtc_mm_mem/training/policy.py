@@ -14,11 +14,16 @@ from vtc_cli.memory import prompt_ids
 from vtc_mm_mem.training.state import ACTIONS, MEANT, prompt_of
 
 LABELS = tuple(ACTIONS)
+NO_HABIT = (0.0,) * len(LABELS)
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj")
 
 
 class TextPolicy:
     """A loaded model as a policy over text. Its modules may carry an adapter; this reads whatever they compute.
+
+    A model that has answered many questions by letter may put all its mass on one of three letters, whatever the state
+    says. From there no sampled action ever differs, and the gradient is nothing: so this habit is measured once and
+    taken off (Zhao et al., ICML 2021, calibrate a prompt in the same way), in training as in use.
 
     Raises UsageError for a model that is not one of transformers' with a decoder of its own.
     """
@@ -50,6 +55,24 @@ class TextPolicy:
         head = self.network.get_output_embeddings()
         logits = head(rows)[:, self.actions].float()
         return torch.log_softmax(logits, -1)
+
+    def habit(self, prompts: Sequence[Sequence[int]]) -> tuple[float, ...]:
+        """What the policy makes of each action in the mean over states: log shares, in the order of `LABELS`."""
+        with self.not_learning():
+            logs = torch.stack([self.log_probs([prompt])[0] for prompt in prompts])
+        return tuple(logs.double().mean(0).tolist())
+
+    @contextmanager
+    def without(self, habit: Sequence[float]) -> Iterator[None]:
+        """While it lasts, whoever reads the network's scores finds those of the actions less by `habit`."""
+        head = self.network.get_output_embeddings()
+        less = torch.zeros(head.weight.shape[0], device=head.weight.device)
+        less[self.actions] = torch.tensor(habit, device=less.device, dtype=less.dtype)
+        handle = head.register_forward_hook(lambda module, words, scores: scores.float() - less)
+        try:
+            yield
+        finally:
+            handle.remove()
 
     @contextmanager
     def not_learning(self) -> Iterator[None]:
