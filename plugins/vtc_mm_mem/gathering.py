@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 
 from vtc_cli import Frame
 from vtc_cli.memory import (
@@ -22,6 +23,7 @@ from vtc_cli.memory import (
     search,
     when,
 )
+from vtc_mm_mem.covering import looks_at, named_in
 from vtc_mm_mem.noting import Bearing, Line, Notes, joint
 from vtc_mm_mem.prototypes import evenly
 from vtc_mm_mem.sources import Pictures
@@ -29,7 +31,8 @@ from vtc_mm_mem.sources import Pictures
 GLANCE_FRAMES = 32
 EVENTS, EVENT_FRAMES, SYMBOLIC_FRAMES = 5, 2, 10
 CLOSE_EVENTS, CLOSE_FRAMES = 2, 32
-CLIPS, CLIP_FRAMES = 3, 8
+CLIPS = 3
+KEPT_FRAMES, CLOSELY = 8, 24
 DIRECT = 3
 HITS = 24
 HOP = 0.05  # how much an event bears on a question for sharing a concept with one that was found
@@ -62,6 +65,7 @@ class Gathering:
             self.when = named or self.when
         self._mentions = {mention.id: mention for mention in self.view.mentions()}
         self._store = using.store
+        self.question = inquiry.question
         self._embed = using.narrator.embed if using.store.get("embedder") == using.narrator.embedder else None
         self.hits = self.find(inquiry.question)
         self._bearing = Bearing(self.hits)
@@ -81,6 +85,16 @@ class Gathering:
         stored = self.pictures.stored(self.view.frames_by_id(chosen))
         frames = sorted([*stored, *now], key=lambda frame: frame.time)
         return Evidence((), tuple(frames), (), note="from key frames")
+
+    def in_sight(self, frames: Sequence[Frame]) -> bool:
+        """Whether frames show a clip of each thing that the question names and something is written about.
+
+        Of an hour, thirty pictures show next to nothing of what lasts for seconds; where a memory says when it was
+        there, whoever looks elsewhere has not seen it. What nothing is written about may be anywhere.
+        """
+        named = named_in(self.clips, self.hits, self.question)
+        seen = [clip for clip in self.clips if any(clip.t0 <= frame.time < clip.t1 for frame in frames)]
+        return frozenset().union(*named.values()) <= frozenset().union(*(named[clip.id] for clip in seen))
 
     def symbolic(self) -> Evidence:
         """S1: what is known in words about the events that a question is about, and two pictures of each."""
@@ -103,7 +117,7 @@ class Gathering:
         extra = [self.events[hit.passage.ref] for hit in direct if hit.passage.ref in self.events]
         return list({event.id: event for event in [*self.ranked_events()[:EVENTS], *extra]}.values())
 
-    def few_frames(self, event: EventRow, most: int = CLIP_FRAMES) -> list[Frame]:
+    def few_frames(self, event: EventRow, most: int = KEPT_FRAMES) -> list[Frame]:
         """A look at one event, for judging whether it matters."""
         rows = self.view.frames(event.id)
         frames = self.pictures.stored([rows[place] for place in evenly(len(rows), most)])
@@ -117,38 +131,51 @@ class Gathering:
         lines = [*self._notes.events(events, steps=True), *self._notes.subtitles(self._between(events))]
         return Evidence(tuple(lines), _in_order(frames), tuple(map(interval, events)))
 
-    def close_clips(self, events: Sequence[EventRow]) -> list[ClipRow]:
-        """Candidates for S3, best first: clips of the events and the best one anywhere.
+    def close_clips(self, events: Sequence[EventRow]) -> list[list[ClipRow]]:
+        """What S3 looks at, one group after the other, best first: clips of the events, the best one anywhere, and the
+        best few for each thing that the question names.
 
         A clip that repeats what was shown before is worth a look only where the question names its time.
         """
         ids = {event.id for event in events}
-        mine = [clip for clip in self.clips if clip.event_id in ids and self._worth(clip)]
+        worth = [clip for clip in self.clips if self._worth(clip)]
+        mine = [clip for clip in worth if clip.event_id in ids]
         mine = [clip for clip in mine if self.when.meets(clip.t0, clip.t1)] or mine
-        anywhere = [clip for hit in self.hits for clip in self.clips if _meets(clip, hit) and self._worth(clip)][:1]
-        found = self._bearing.hits
-        scores = {clip.id: joint(bearing for hit, bearing in found if _meets(clip, hit)) for clip in [*mine, *anywhere]}
-        ordered = sorted({clip.id: clip for clip in [*anywhere, *mine]}.values(), key=lambda clip: clip.t0)
-        if self.when.order == "last":
-            ordered.reverse()
-        return sorted(ordered, key=lambda clip: -scores[clip.id])
+        found = list({clip.id: clip for hit in self.hits for clip in worth if _meets(clip, hit)}.values())
+        named = named_in(found, self.hits, self.question)
+        things = sorted({thing for things in named.values() for thing in things})
+        shown = [clip for thing in things for clip in [clip for clip in found if thing in named[clip.id]][:CLIPS]]
+        chosen = {clip.id: clip for clip in [*found[:1], *shown, *mine]}
+        scores = {
+            number: joint(bearing for hit, bearing in self._bearing.hits if _meets(clip, hit))
+            for number, clip in chosen.items()
+        }
+        ordered = sorted(chosen.values(), key=lambda clip: clip.t0, reverse=self.when.order == "last")
+        named = named_in(ordered, self.hits, self.question)
+        ordered.sort(key=lambda clip: (-len(named[clip.id]), -scores[clip.id]))
+        return looks_at(ordered, named, CLIPS)
+
+    def runs(self) -> bool:
+        """Whether a clip was running at the moment asked about, which the question may be about."""
+        running = self.view.open_clip()
+        return running is not None and self.when.meets(running.t0, running.t1 + 1e-3)
 
     def sensory(self, clips: Sequence[ClipRow]) -> Evidence:
-        """S3: a few clips decoded again at full detail, and every word said in them."""
+        """S3: clips decoded again at full detail, and every word said in them. No clips: the one that is running."""
+        running = self.view.open_clip()
+        if not clips and running is not None:
+            here = Interval("clip", None, running.t0, running.t1)
+            return Evidence((), _in_order(self.pictures.running()), (here,), detail=True)
         frames: list[Frame] = []
         for clip in clips:
-            frames += self.pictures.closely(clip.t0, clip.t1, CLIP_FRAMES)
+            frames += self.pictures.closely(clip.t0, clip.t1, close_frames(clip, len(clips)))
         note = None
         if not frames:
-            frames = [frame for clip in clips for frame in self.pictures.of_clip(clip, CLIP_FRAMES)]
+            frames = [frame for clip in clips for frame in self.pictures.of_clip(clip, KEPT_FRAMES)]
             note = "the video was not at hand: stored key frames were looked at"
-        found = [Interval("clip", clip.id, clip.t0, clip.t1) for clip in clips]
-        running = self.view.open_clip()
-        if running is not None and self.when.meets(running.t0, running.t1 + 1e-3):
-            frames += self.pictures.running()
-            found.append(Interval("clip", None, running.t0, running.t1))
         said = [row for clip in clips for row in self.view.subtitles(clip.t0, clip.t1)]
         lines = self._notes.subtitles(list({row.id: row for row in said}.values()))
+        found = [Interval("clip", clip.id, clip.t0, clip.t1) for clip in clips]
         return Evidence(tuple(lines), _in_order(frames), tuple(found), detail=True, note=note)
 
     def ranked_events(self) -> list[EventRow]:
@@ -203,6 +230,12 @@ class Gathering:
 
 def interval(event: EventRow) -> Interval:
     return Interval("event", event.id, event.t0, event.t1)
+
+
+def close_frames(clip: ClipRow, together: int) -> int:
+    """How many frames of a clip are looked at: one a second, as models read films; two of a short one, and no more than
+    its part of a look. together: clips of this look."""
+    return max(2, min(CLOSELY // together, ceil(clip.t1 - clip.t0)))
 
 
 def trimmed(evidence: Evidence, most: int) -> Evidence:

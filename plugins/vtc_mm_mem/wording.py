@@ -37,7 +37,7 @@ SUPPORTED = """\
 Proposed answer: {answer}
 Do the pictures and notes show this?"""
 
-YES = {"A": "yes", "B": "no"}
+YES_OR_NO = {"yes": "", "no": ""}
 
 
 def clock(seconds: float) -> str:

@@ -73,15 +73,15 @@ def spread(nats: float, labels: Sequence[str], coverage: float = 1.0) -> dict[st
 
 
 def unsure(*stages: float | tuple[float, float], doubts: int = 0) -> Narration:
-    """A narrator whose answers have these entropies, stage by stage; a pair adds the coverage. To be asked with
-    `both_orders` off. doubts: of so many stages it says that they do not show its answer."""
+    """A narrator whose answers have these entropies, look by look and then the last one on; a pair adds the coverage.
+    To be asked with `both_orders` off. doubts: so many times it says that its answer is not shown."""
     left, denied = list(stages), [True] * doubts
 
     def weigh(prompt: str, choices: Mapping[str, str], frames: Sequence[Frame]) -> Mapping[str, float]:
         if set(choices) == {"yes", "no"}:
             yes = 0.3 if "Proposed answer" in prompt and denied and denied.pop() else 0.7
             return {"yes": log(yes), "no": log(1 - yes)}
-        now = left.pop(0)
+        now = left.pop(0) if len(left) > 1 else left[0]  # the last stage looks more than once
         nats, coverage = now if isinstance(now, tuple) else (now, 1.0)
         return spread(nats, list(choices), coverage)
 
@@ -120,7 +120,10 @@ class Seer(Narration):
         seen = any(name in question.replace("?", " ").split() for name in names)
         if set(choices) == {"yes", "no"}:
             return {"yes": log(0.9 if seen else 0.1), "no": log(0.1 if seen else 0.9)}
-        right = [label for label, text in choices.items() if text in names]
+        elsewhere = (
+            re.search(r"\bsign\d", question) is not None and not seen
+        )  # whatever is here, it was not asked about
+        right = [label for label, text in choices.items() if text in names and not elsewhere]
         if not right and not seen:
             return {
                 label: log(0.94 if text == "not shown in the video" else 0.06 / len(choices))

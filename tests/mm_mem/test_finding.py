@@ -139,9 +139,9 @@ def test_what_was_shown_is_a_time_too(store, film, seer, question: str, start: f
 @pytest.mark.parametrize("text", [2048, 0.1])
 def test_notes_that_were_read_are_evidence_too(store, film, seer, monkeypatch, text: float) -> None:
     """Of two moments one is looked at; the other is known from a note, where there was room for notes."""
-    from vtc_mm_mem import ladder
+    from vtc_mm_mem import gathering, ladder
 
-    monkeypatch.setattr(ladder, "CLIPS", 1)
+    monkeypatch.setattr(gathering, "CLIPS", 1)
     monkeypatch.setattr(ladder, "CLOSE_EVENTS", 1)
     question = "is sign2 shown together with sign7?"
     found = ask(store, film, seer, question, {"A": "sign2", "B": "sign7"}, gate=0.0, text=text)

@@ -8,15 +8,8 @@ from vtc_mm_mem.resting import said_by
 
 from tests.mm_mem.asking import ask, unsure
 from tests.mm_mem.fakes import Narration, built, scenes, texture
-from vtc_cli.memory import Hit, MemoryView, MentionRow, Passage, search
-
-
-def mention(number: int, t0: float, t1: float, name: str = "dog", event: int = 1, concept: int = 1) -> MentionRow:
-    return MentionRow(number, concept, event, name, t0, t1, f"{name} barking", "[]")
-
-
-def hit(kind: str, ref: int, t0: float = 0.0, t1: float = 5.0, body: str = "") -> Hit:
-    return Hit(Passage(ref, kind, ref, t0, t1, t1, body, None), 0.1, 1, None)
+from tests.mm_mem.rows import hit, mention
+from vtc_cli.memory import MemoryView, search
 
 
 def test_lines_that_bear_most_are_kept_and_shown_in_order_of_time() -> None:
