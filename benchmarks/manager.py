@@ -7,8 +7,9 @@ thresholds and fixed windows at equal text tokens per minute?
 Films to train on are of the world's training split, films to compare on of its validation split. Whatever was gathered
 stays in the folder, a line each, so that a run that was stopped goes on. Memories of different managers are compared at
 the text that the trained one writes: every other one is tried with descriptions of several lengths, and the row whose
-tokens per minute lie closest stands for it. Differences are paired by question, with an interval from a bootstrap over
-films. Writes FOLDER/manager.json; --publish writes benchmarks/results/manager.json as well.
+tokens per minute lie closest stands for it; which those are is told beside. Differences are paired by question, with an
+interval from a bootstrap over films. Writes FOLDER/manager.json; --publish writes benchmarks/results/manager.json and
+the tables of docs/memory.md as well.
 """
 
 from __future__ import annotations
@@ -22,11 +23,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from benchmarks.memory_page import publish
 
-RESULTS = Path(__file__).parent / "results"
 LENGTHS = (32, 64, 128, 256)  # of descriptions, tokens: how much text a memory writes
-RESAMPLES = 4000
 
 
 def rows(trained: Path, tuned: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
@@ -43,13 +42,20 @@ def rows(trained: Path, tuned: dict[str, Any] | None) -> dict[str, dict[str, Any
 
 
 def paired(one: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> dict[str, float]:
-    """Mean difference per question, and its 95 % interval by a bootstrap over films. one, other: logs per film."""
-    sums = np.array([sum(a) - sum(b) for a, b in zip(one, other, strict=True)])
-    sizes = np.array([len(a) for a in one])
-    drawn = np.random.default_rng(0).integers(0, len(sizes), (RESAMPLES, len(sizes)))
-    shares = sums[drawn].sum(1) / sizes[drawn].sum(1)
-    low, high = np.quantile(shares, [0.025, 0.975])
-    return {"difference": float(sums.sum() / sizes.sum()), "low": float(low), "high": float(high)}
+    """Mean difference, and its 95 % interval by a bootstrap over films. one, other: figures of each film, in order."""
+    from vtc_cli.bench.statistics import paired_interval
+
+    sums, sizes = [sum(a) - sum(b) for a, b in zip(one, other, strict=True)], [len(a) for a in one]
+    low, high = paired_interval(sums, sizes) or (float("-inf"), float("inf"))
+    return {"difference": sum(sums) / sum(sizes), "low": low, "high": high}
+
+
+def rise(report: dict[str, Any]) -> dict[str, float]:
+    """How much more reward the policy expects after training, in states of films kept apart."""
+    films: dict[str, list[dict[str, Any]]] = {}
+    for state in report["apart"]:
+        films.setdefault(state["film"], []).append(state)
+    return paired(*([[state[when] for state in film] for film in films.values()] for when in ("after", "before")))
 
 
 @contextmanager
@@ -83,7 +89,7 @@ def train(options: argparse.Namespace, runner: Any) -> dict[str, Any]:
         if kept.is_file() and (options.folder / name / "vtc_manager.json").is_file():
             reports[name] = json.loads(kept.read_text())
     if len(reports) == len(wanted):
-        return reports
+        return {name: {**report, "rise": rise(report)} for name, report in reports.items()}
     world = World(options.films, options.length, options.seed, "train", options.questions)
     with lessons_of(runner, world) as lessons:
         model = runner.prepare()
@@ -104,7 +110,7 @@ def train(options: argparse.Namespace, runner: Any) -> dict[str, Any]:
                 runner.rememberer.method.train(lessons, model, narrator, request)
             reports[name] = json.loads((options.folder / "report.json").read_text())
             (place / "report.json").write_text(json.dumps(reports[name], indent=2) + "\n")
-    return reports
+    return {name: {**report, "rise": rise(report)} for name, report in reports.items()}
 
 
 def compare(options: argparse.Namespace, runner: Any) -> dict[str, Any]:
@@ -203,8 +209,9 @@ def main() -> None:
         "comparison": compare(options, runner),
         **provenance(),
     }
-    for place in (options.folder, *((RESULTS,) if options.publish else ())):
-        (place / "manager.json").write_text(json.dumps(found, indent=2) + "\n")
+    (options.folder / "manager.json").write_text(json.dumps(found, indent=2) + "\n")
+    if options.publish:
+        publish("manager", found)
     short = {name: report["kept_apart"] or report["learnt_from"] for name, report in found["training"].items()}
     print(json.dumps({"training": short, "comparison": found["comparison"]}, indent=2))
 

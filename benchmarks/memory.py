@@ -25,11 +25,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.films import filmed
+from benchmarks.memory_page import publish
 from benchmarks.memory_questions import KINDS, Asked, ask
-from benchmarks.memory_table import markdown, summarise, table
+from benchmarks.memory_table import summarise, table
 
-RESULTS = Path(__file__).parent / "results"
-PAGE = Path(__file__).parent.parent / "docs" / "memory.md"
 ANSWER, COST = "vtc.memory-bench.answer/1", "vtc.memory-bench.cost/1"
 LEVELS = ("S0", "S1", "S2", "S3")
 PLAIN = ("uniform", "recent", "infinipot-v")
@@ -301,12 +300,9 @@ def main() -> None:
         **summary,
         **provenance(),
     }
-    for place in (options.folder, *((RESULTS,) if options.publish else ())):
-        (place / "memory.json").write_text(json.dumps(found, indent=2) + "\n")
+    (options.folder / "memory.json").write_text(json.dumps(found, indent=2) + "\n")
     if options.publish:
-        from benchmarks.page import filled
-
-        PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), {"memory": markdown(found)}), encoding="utf-8")
+        publish("memory", found)
     print(table(summary))
 
 

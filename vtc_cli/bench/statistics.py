@@ -23,10 +23,11 @@ def wilson(right: int, n: int) -> tuple[float, float]:
     return (middle - half if right else 0.0), (middle + half if right < n else 1.0)  # exact at both ends
 
 
-def paired_interval(differences: Sequence[int], sizes: Sequence[int], seed: int = 0) -> tuple[float, float] | None:
-    """The 95 % interval of a difference of two shares over the same questions, by a bootstrap over films.
+def paired_interval(differences: Sequence[float], sizes: Sequence[int], seed: int = 0) -> tuple[float, float] | None:
+    """The 95 % interval of a difference of two means over the same questions, by a bootstrap over films.
 
-    differences: per film, questions right with the one less right with the other. sizes: questions per film.
+    differences: per film, the sum over its questions of the one less that of the other; for shares, questions right.
+    sizes: questions per film.
     Films are drawn, not questions, because questions about one film stand and fall together. Where no film differs a
     bootstrap would claim certainty: then the interval is what Wilson's leaves for a change never seen.
     None with fewer than two films.

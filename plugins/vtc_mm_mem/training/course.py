@@ -166,6 +166,15 @@ def train_on(
         "habit": dict(zip(LABELS, habit, strict=True)),
         "learnt_from": worth(learnt, before[0], after[0], recipe.weights).as_json(),
         "kept_apart": worth(apart, before[1], after[1], recipe.weights).as_json() if apart else None,
+        "apart": [
+            {"film": one.film, "before": round(was, 6), "after": round(now, 6)}
+            for one, was, now in zip(
+                apart,
+                expected(apart, before[1], recipe.weights),
+                expected(apart, after[1], recipe.weights),
+                strict=True,
+            )
+        ],
         "curve": curve,
     }
     (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -216,16 +225,18 @@ def worth(
     """See `Worth`. before, after: the policy's shares in each state."""
     totals = [one.total(weights) for one in decisions]
     count = len(decisions)
-
-    def expected(shares: Sequence[Sequence[float]]) -> float:
-        pairs = zip(shares, totals, strict=True)
-        return (
-            math.fsum(share * reward for row, total in pairs for share, reward in zip(row, total, strict=True)) / count
-        )
-
+    was, now = (math.fsum(expected(decisions, shares, weights)) / count for shares in (before, after))
     rules = math.fsum(total[LABELS.index(one.rule)] for one, total in zip(decisions, totals, strict=True)) / count
     best, blind = math.fsum(map(max, totals)) / count, math.fsum(map(math.fsum, totals)) / (count * len(LABELS))
-    return Worth(count, expected(before), expected(after), rules, best, blind)
+    return Worth(count, was, now, rules, best, blind)
+
+
+def expected(decisions: Sequence[Decision], shares: Sequence[Sequence[float]], weights: Sequence[float]) -> list[float]:
+    """The mean reward of drawing from the policy in each state. shares: the policy's."""
+    return [
+        math.fsum(share * reward for share, reward in zip(row, one.total(weights), strict=True))
+        for one, row in zip(decisions, shares, strict=True)
+    ]
 
 
 def _shares(policy: TextPolicy, prompts: Sequence[Sequence[int]]) -> list[list[float]]:
