@@ -1,76 +1,29 @@
-"""The manager learns what is there to learn, and nothing where nothing is; what it learnt is refused where it does not
-fit, and decides the same after a restart."""
+"""The manager learns what is there to learn, and nothing where nothing is."""
 
 from __future__ import annotations
 
-import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from vtc_mm_mem.judging import Sight
-from vtc_mm_mem.manager import Candidate, Newest
 from vtc_mm_mem.method import MMMem
-from vtc_mm_mem.training.artefact import FILE, artefact_digest, check_artefact
 from vtc_mm_mem.training.course import Recipe, train_manager, train_on, worth
-from vtc_mm_mem.training.decisions import Decision, Reward, Sampling, Table, asked_about, shuffled, windows
+from vtc_mm_mem.training.decisions import Decision, Sampling, Table, asked_about, shuffled, windows
 from vtc_mm_mem.training.exact import advantages
-from vtc_mm_mem.training.learnt import Learnt
 from vtc_mm_mem.training.lora import Lora
 from vtc_mm_mem.training.policy import LABELS, TextPolicy
-from vtc_mm_mem.training.state import ACTIONS, state_of
+from vtc_mm_mem.training.state import state_of
 
 from tests.mm_mem.asking import Seer
-from tests.mm_mem.fakes import moments, scenes, texture
-from tests.support.checkpoints import random_qwen3_vl
+from tests.mm_mem.learning import sight, toy
 from vtc_cli.errors import UsageError
 from vtc_cli.jobs.ledger import Ledger
-from vtc_cli.memory import Inquiry
-from vtc_cli.memory.lessons import KeptMoments, Lesson, TrainingRequest
+from vtc_cli.memory.lessons import TrainingRequest
 from vtc_cli.memory.narrator import ModelNarrator
-from vtc_cli.models import load_model
 
 QUICK = Recipe(exact=True, epochs=6, rate=4e-3, batch=4, group=4, rank=8, alpha=16, beta=0.02)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("models") / "random"
-    random_qwen3_vl(path)
-    return path
-
-
-@pytest.fixture
-def model(folder):
-    return load_model(str(folder), device="cpu")
-
-
-def sight(cut: bool, change: float, cos: float, seconds: float = 20.0) -> Sight:
-    """A clip after an event it resembles this much."""
-    one = np.array([1.0, 0.0], np.float32)
-    other = np.array([cos, (1 - cos * cos) ** 0.5], np.float32)
-    newest = Newest(1, 0.0, seconds, False, one.astype(np.float64), (one,), (one,))
-    clip = Candidate(seconds, seconds + 8, cut, False, False, other, (other,))
-    key = type("Key", (), {"diff": change})()
-    return Sight(newest, 3, clip, [key], None, 0.8)
-
-
-def toy(count: int, seed: int) -> list[Decision]:
-    """After a cut a new event is right, without one the event goes on; what is said of it is as it would be."""
-    rng = np.random.default_rng(seed)
-    found = []
-    for place in range(count):
-        cut = place % 2 == 0
-        state = state_of(
-            sight(cut, float(rng.integers(30, 90) if cut else rng.integers(2, 20)), rng.uniform(0.5, 0.95))
-        )
-        right = "N" if cut else "M"
-        rewards = {label: Reward(0.9 if label == right else 0.3, -0.2, 0.0) for label in LABELS}
-        found.append(Decision("toy", float(place), state, "M", rewards))
-    return found
 
 
 def learn(model, tmp_path: Path, recipe: Recipe, output: Path | None = None) -> dict:
@@ -189,18 +142,6 @@ def test_an_adapter_is_what_peft_says_and_leaves_no_trace(model, tmp_path: Path)
         theirs.unload()
 
 
-@pytest.fixture
-def lesson():
-    """Thirty seconds of signs; two questions whose moment is known and one about the whole."""
-    kept = KeptMoments()
-    for moment in moments(scenes(*[(texture(number), 8) for number in (1, 2, 3, 4)])):
-        kept.take(moment)
-    choices = {"A": "sign1", "B": "sign99"}
-    exam = tuple((Inquiry(f"is sign{number} there?", choices), "A") for number in (1, 3, 1))
-    yield Lesson("film", "digest", 32.0, kept, exam, about=((0.0, 8.0), (16.0, 24.0), None))
-    kept.close()
-
-
 def test_windows_are_of_clips_and_have_the_questions_about_them(lesson) -> None:
     parts = [(found[0].time, end) for found, end in windows(lesson, 2)]
     assert parts == [(0.0, 16.0), (16.0, 32.0)]
@@ -241,92 +182,3 @@ def test_an_unknown_option_and_a_film_without_decisions_are_refused(model, tmp_p
         request = TrainingRequest(tmp_path, tmp_path / "out", log, options={"exact": True})
         with pytest.raises(UsageError, match="no decision"):
             train_manager(MMMem(), [], model, ModelNarrator(model), request)
-
-
-@pytest.fixture
-def artefact(model, lesson, tmp_path: Path) -> Path:
-    options = {"exact": True, "epochs": 1, "rank": 4, "alpha": 8, "held_out": 0.0, "most": 1}
-    narrator = ModelNarrator(model)
-    with Ledger(tmp_path / "run" / "log") as log:
-        request = TrainingRequest(tmp_path / "run", tmp_path / "manager", log, options=options)
-        return train_manager(MMMem(last="S0", tokens=4), [lesson], model, narrator, request)
-
-
-def test_a_manager_is_refused_where_it_does_not_fit(artefact: Path, model, tmp_path: Path) -> None:
-    facts = check_artefact(artefact)
-    assert facts["training"]["learnt_from"]["states"] == 1
-    narrator = ModelNarrator(model)
-    assert Learnt.load(artefact, narrator).decide(sight(True, 50, 0.6)) in ("ADD_NEW", "MERGE", "DISCARD")
-    for change, says in (
-        ({"model": "another@1"}, "was trained on another@1"),
-        ({"state": 99}, "states of version 99"),
-        ({"schema": "x"}, "not of a manager"),
-        ({"actions": {"N": 0, "M": 1, "D": 2}}, "other tokens"),
-        ({"habit": "x"}, "habit"),
-        ({"habit": {"N": "x"}}, "habit"),
-        ({"habit": {"N": None}}, "habit"),
-    ):
-        other = Path(shutil.copytree(artefact, tmp_path / "other", dirs_exist_ok=True))
-        (other / FILE).write_text(json.dumps({**facts, **change}))
-        with pytest.raises(UsageError, match=says):
-            Learnt.load(other, narrator)
-    (other / FILE).write_text(json.dumps(facts))
-    (other / "adapter_model.safetensors").write_bytes(b"broken")
-    with pytest.raises(UsageError, match="cannot be read"):
-        Learnt.load(other, narrator)
-    (other / "adapter_model.safetensors").unlink()
-    with pytest.raises(UsageError, match="missing"):
-        Learnt.load(other, narrator)
-    with pytest.raises(UsageError, match="needs a model"):
-        Learnt.load(artefact, Seer((1,)))
-    with pytest.raises(UsageError, match="neither rules nor vlm nor a folder"):
-        MMMem(manager=str(tmp_path / "none"))
-
-
-def test_a_habit_is_taken_off_where_the_manager_decides(artefact: Path, model, tmp_path: Path) -> None:
-    facts, narrator = check_artefact(artefact), ModelNarrator(model)
-    assert set(facts["habit"]) == set(LABELS)
-    digests = {artefact_digest(artefact)}
-    for label, action in ACTIONS.items():
-        other = Path(shutil.copytree(artefact, tmp_path / label))
-        (other / FILE).write_text(json.dumps({**facts, "habit": {label: -50.0}}))
-        assert Learnt.load(other, narrator).decide(sight(True, 50, 0.6)) == action
-        digests.add(artefact_digest(other))
-    assert len(digests) == 4
-
-
-def test_the_memory_says_which_manager_made_it(artefact: Path, tmp_path: Path) -> None:
-    moved = Path(shutil.copytree(artefact, tmp_path / "moved"))
-    here, there = MMMem(manager=str(artefact)).content(), MMMem(manager=str(moved)).content()
-    assert here == there
-    assert here["manager"] == f"trained:{artefact_digest(artefact)}"
-
-
-def test_train_and_index_from_the_command_line(vtc, home, place, clip) -> None:
-    words = ("train", "manager", "--folder", "run", "-o", "manager", "--films", "2", "--length", "60")
-    small = (
-        "--exact",
-        "--epochs",
-        "1",
-        "--rank",
-        "4",
-        "--decisions",
-        "1",
-        "-m",
-        "mm-mem:captions=none,last=S0,both_orders=false",
-    )
-    first = vtc(*words, *small, "--json")
-    assert first.code == 0, first.err
-    report = json.loads(first.out)
-    assert report["learnt_from"]["states"] >= 1
-    made = vtc("index", clip, "-m", "mm-mem:tokens=2", "--manager", "manager", "--json")
-    assert made.code == 0, made.err
-    assert json.loads(made.out)["settings"]["manager"].startswith("trained:")
-    path = json.loads(made.out)["path"]
-    reasons = {item["action_reason"] for item in json.loads(vtc("memory", "export", path).out)["clips"]}
-    assert reasons <= {"first", "judged", "long"}
-    assert vtc("index", clip, "-m", "mm-mem:tokens=2", "--manager", "rules").code == 2  # made differently
-    assert vtc("ask", clip, "what?", "--memory", "-m", "mm-mem:last=S0").code == 0
-    none = vtc("index", clip, "--manager", "nowhere")
-    assert (none.code, none.out) == (2, "")
-    assert "neither rules nor vlm nor a folder" in none.err
