@@ -58,7 +58,7 @@ class Ladder:
         self._found = Gathering(inquiry, using)
         self._candidates = Candidates(inquiry.question, inquiry.choices, max(1, inquiry.limit))
         self._evidence: list[Evidence] = []
-        self._steps = Steps(inquiry.question, inquiry.choices is not None)
+        self._steps = Steps(inquiry.question, inquiry.choices is not None, how.gate)
         stages = [stage for stage in STAGES[: STAGES.index(how.last) + 1] if stage != how.without]
         self._last = stages[-1]
         self._short = False
@@ -71,7 +71,7 @@ class Ladder:
             if (why := self._spent.exhausted()) is not None:
                 stopped = why
                 break
-            if self._step(stage, gather) and self._steps.ends(self._how.gate):
+            if self._step(stage, gather) and self._steps.ends():
                 stopped = "confident"
                 break
         if not self._steps.all:

@@ -29,13 +29,15 @@ class Shown:
 
 
 class Steps:
-    """See the module. question: of the search. given: whether its answers were, so that `not shown` is none of them."""
+    """See the module. question: of the search. given: whether its answers were, so that `not shown` is none of them.
+    gate: nats at which a step is sure."""
 
-    def __init__(self, question: str, given: bool):
+    def __init__(self, question: str, given: bool, gate: float):
         self.all: list[Step] = []
         self.shown: list[Shown] = []
         self._question = question
         self._given = given
+        self._gate = gate
         self._shares: dict[tuple[int, bool], float] = {}
 
     def add(self, step: Step, shown: Shown) -> None:
@@ -44,15 +46,21 @@ class Steps:
         self.shown.append(shown)
 
     def text(self, place: int) -> str:
-        """The likeliest answer of a step."""
-        step = self.all[place]
-        return step.answers[step.posterior.best]
+        """The answer of a step: the likeliest one.
 
-    def ends(self, gate: float) -> bool:
-        """Whether the newest step is sure of an answer that it shows. gate: nats."""
+        Where it leaves open whether a proposal or `not shown` is the answer, yes or no decides, said of its pictures.
+        """
+        step = self.all[place]
+        likeliest = step.answers[step.posterior.best]
+        if likeliest == NOT_SHOWN and not step.posterior.confident(self._gate) and not self.shown[place].blind:
+            return self._proposal(place) if self._share(place, notes=False) > 0.5 else NOT_SHOWN
+        return likeliest
+
+    def ends(self) -> bool:
+        """Whether the newest step is sure of an answer that it shows."""
         place = len(self.all) - 1
         step = self.all[place]
-        sure = len(step.answers) > 1 and step.posterior.confident(gate)
+        sure = len(step.answers) > 1 and step.posterior.confident(self._gate)
         return sure and not self._overlooks(place) and (not self._given or self.supported(place))
 
     def answering(self) -> int:
@@ -96,8 +104,14 @@ class Steps:
         others = [text for label, text in step.answers.items() if label != step.posterior.best]
         return said_by(self.shown[place].lines, self._question, self.text(place), others)
 
+    def _proposal(self, place: int) -> str:
+        """The likeliest answer that says something; `not shown` where nothing else is to choose from."""
+        step = self.all[place]
+        told = [label for label, text in step.answers.items() if text != NOT_SHOWN]
+        return step.answers[max(told, key=lambda label: step.posterior.shares[label])] if told else NOT_SHOWN
+
     def _overlooks(self, place: int) -> bool:
-        """Whether a step looked elsewhere, or likes `not shown` best, which is true of a few pictures of a long video.
+        """Whether a step looked elsewhere, or finds nothing shown, which is true of a few pictures of a long video.
 
         So it ends no search; whoever says that something is nowhere has to have looked where it would be.
         """
@@ -113,14 +127,15 @@ class Steps:
         The pictures are asked about alone: a model of a few million parameters that has notes before it, which are the
         same for every look, says yes or no to those.
         """
-        reading = self.all[place].posterior
-        return self._share(place, notes=False) * reading.shares[reading.best]
+        step = self.all[place]
+        share = max(share for label, share in step.posterior.shares.items() if step.answers[label] == self.text(place))
+        return self._share(place, notes=False) * share
 
     def _share(self, place: int, notes: bool) -> float:
         """The narrator's mass on `yes, this is shown`, with the notes before it or without; 0 where it says neither."""
         if (place, notes) not in self._shares:
             shown = self.shown[place]
-            words = {"question": self._question, "answer": self.text(place)}
+            words = {"question": self._question, "answer": self._proposal(place)}
             prompt = filled(SUPPORTED, shown.text if notes else "", words)
             reading = posterior([shown.look.weigh(prompt, YES_OR_NO)])
             self._shares[place, notes] = reading.shares["yes"] if reading.coverage > 0 else 0.0

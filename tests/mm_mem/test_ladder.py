@@ -219,13 +219,13 @@ def test_a_stage_without_a_proposal_does_not_outweigh_one_with(store, film) -> N
     assert found.answer.startswith("a dog")
 
 
-def favouring(answers: list[tuple[str, float]]) -> Narration:
-    """Proposes a dog; in each look, and then as in the last one, likes an answer with this entropy over two."""
+def favouring(answers: list[tuple[str, float]], yes: float = 0.6) -> Narration:
+    """Proposes a dog, and finds it shown by so much; in each look, and then as in the last one, likes an answer with this entropy over two."""
     look = chain(answers, repeat(answers[-1]))
 
     def weigh(prompt, choices, frames):
         if set(choices) == {"yes", "no"}:
-            return {"yes": log(0.6), "no": log(0.4)}
+            return {"yes": log(yes), "no": log(1 - yes)}
         liked, entropy = next(look)
         labels = sorted(choices, key=lambda label: liked not in choices[label])
         return spread(entropy, labels)
@@ -242,6 +242,14 @@ def test_that_it_is_not_in_a_few_pictures_ends_no_search(store, film, last: floa
     assert found.stage == "S3"
     assert found.answer.startswith("a dog")
     assert found.supported
+
+
+@pytest.mark.parametrize(("yes", "answer"), [(0.9, "a dog (00:"), (0.1, "not shown in the video")])
+def test_where_a_letter_leaves_open_whether_it_is_shown_yes_or_no_decides(store, film, yes: float, answer: str) -> None:
+    found = ask(store, film, favouring([("not shown", 0.65)], yes), "what is it?", both_orders=False)
+    assert stages(found) == ["S0", "S1", "S2", "S3"]
+    assert found.answer.startswith(answer)
+    assert found.supported == (yes > 0.5)
 
 
 def test_what_is_nowhere_is_not_shown_and_sure_after_the_last_look(store, film) -> None:
