@@ -220,7 +220,8 @@ def test_a_stage_without_a_proposal_does_not_outweigh_one_with(store, film) -> N
 
 
 def favouring(answers: list[tuple[str, float]], yes: float = 0.6) -> Narration:
-    """Proposes a dog, and finds it shown by so much; in each look, and then as in the last one, likes an answer with this entropy over two."""
+    """Proposes a dog, and finds it shown by so much; in each look, and then as in the last one, likes an answer with
+    this entropy over two."""
     look = chain(answers, repeat(answers[-1]))
 
     def weigh(prompt, choices, frames):
