@@ -52,9 +52,9 @@ class Steps:
         """
         step = self.all[place]
         likeliest = step.answers[step.posterior.best]
-        if likeliest == NOT_SHOWN and not step.posterior.confident(self._gate) and not self.shown[place].blind:
-            return self._proposal(place) if self._share(place, notes=False) > 0.5 else NOT_SHOWN
-        return likeliest
+        if self._given or likeliest != NOT_SHOWN or step.posterior.confident(self._gate) or self.shown[place].blind:
+            return likeliest
+        return self._proposal(place) if self._share(place, notes=False) > 0.5 else NOT_SHOWN
 
     def ends(self) -> bool:
         """Whether the newest step is sure of an answer that it shows."""
@@ -107,7 +107,7 @@ class Steps:
     def _proposal(self, place: int) -> str:
         """The likeliest answer that says something; `not shown` where nothing else is to choose from."""
         step = self.all[place]
-        told = [label for label, text in step.answers.items() if text != NOT_SHOWN]
+        told = [label for label, text in step.answers.items() if self._given or text != NOT_SHOWN]
         return step.answers[max(told, key=lambda label: step.posterior.shares[label])] if told else NOT_SHOWN
 
     def _overlooks(self, place: int) -> bool:
@@ -115,7 +115,7 @@ class Steps:
 
         So it ends no search; whoever says that something is nowhere has to have looked where it would be.
         """
-        return self.shown[place].blind or self.text(place) == NOT_SHOWN
+        return self.shown[place].blind or (not self._given and self.text(place) == NOT_SHOWN)
 
     def _answers(self, place: int) -> bool:
         """Whether a look may speak for its stage: `not shown` is better than a free answer that it does not show."""

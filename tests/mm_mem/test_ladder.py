@@ -253,6 +253,19 @@ def test_where_a_letter_leaves_open_whether_it_is_shown_yes_or_no_decides(store,
     assert found.supported == (yes > 0.5)
 
 
+@pytest.mark.parametrize("nats", [0.3, 0.65])
+def test_an_option_in_the_words_of_not_shown_is_an_option_like_others(store, film, nats: float) -> None:
+    """Whoever gives it gets its label, and what is asked about its being shown is about it."""
+    narration = favouring([("not shown", nats)], 0.9)
+    found = ask(store, film, narration, "what is it?", {"A": "a dog", "B": "not shown in the video"}, both_orders=False)
+    assert (found.label, found.answer) == ("B", "B")
+    proposed = {
+        prompt.split("Proposed answer: ")[1].splitlines()[0] for _, _, prompt in narration.asked if "Proposed" in prompt
+    }
+    assert proposed == {"not shown in the video"}
+    assert found.stopped == ("confident" if nats < 0.5 else "bottom")
+
+
 def test_what_is_nowhere_is_not_shown_and_sure_after_the_last_look(store, film) -> None:
     found = ask(store, film, favouring([("not shown", 0.1)] * 4), "what is it?", both_orders=False)
     assert stages(found) == ["S0", "S1", "S2", "S3"]
