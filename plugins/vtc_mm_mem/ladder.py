@@ -201,6 +201,7 @@ class Ladder:
             visual_tokens=self._spent.visual_tokens,
             tokens=self._candidates.tokens,
             notes=self._notes(stopped),
+            confidence=self._steps.confidence(place),
         )
 
     def _told(self, place: int) -> bool:

@@ -56,6 +56,11 @@ class Steps:
             return likeliest
         return self._proposal(place) if self._share(place, notes=False) > 0.5 else NOT_SHOWN
 
+    def confidence(self, place: int) -> float:
+        """The share of the answer of a step."""
+        step, told = self.all[place], self.text(place)
+        return max(share for label, share in step.posterior.shares.items() if step.answers[label] == told)
+
     def ends(self) -> bool:
         """Whether the newest step is sure of an answer that it shows."""
         place = len(self.all) - 1
@@ -127,9 +132,7 @@ class Steps:
         The pictures are asked about alone: a model of a few million parameters that has notes before it, which are the
         same for every look, says yes or no to those.
         """
-        step = self.all[place]
-        share = max(share for label, share in step.posterior.shares.items() if step.answers[label] == self.text(place))
-        return self._share(place, notes=False) * share
+        return self._share(place, notes=False) * self.confidence(place)
 
     def _share(self, place: int, notes: bool) -> float:
         """The narrator's mass on `yes, this is shown`, with the notes before it or without; 0 where it says neither."""

@@ -251,6 +251,9 @@ def test_where_a_letter_leaves_open_whether_it_is_shown_yes_or_no_decides(store,
     assert stages(found) == ["S0", "S1", "S2", "S3"]
     assert found.answer.startswith(answer)
     assert found.supported == (yes > 0.5)
+    told = {text: found.posterior.shares[label] for label, text in found.trace[-1].answers.items()}
+    assert found.confidence == told["a dog" if yes > 0.5 else "not shown in the video"]
+    assert told["a dog"] < 0.5 < told["not shown in the video"]
 
 
 @pytest.mark.parametrize("nats", [0.3, 0.65])

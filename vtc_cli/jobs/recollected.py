@@ -116,7 +116,7 @@ def _recalled(found: Recollection) -> dict[str, Any]:
     return {
         "stage": found.stage,
         "stopped": found.stopped,
-        "confidence": round(belief.shares[belief.best], 6),
+        "confidence": round(belief.shares[belief.best] if found.confidence is None else found.confidence, 6),
         "entropy": round(belief.entropy, 6),
         "coverage": round(belief.coverage, 6),
         "supported": found.supported,

@@ -182,8 +182,8 @@ class Recollection:
     """An answer from a memory, and how it came about.
 
     label: of the choices given, None for a free answer. stopped: `confident`, `bottom`, `calls`, `tokens`, `seconds`.
-    supported: whether what was found shows the answer at all. trace: every stage, in order; stage: the one answered
-    from.
+    supported: whether what was found shows the answer at all. trace: every look, in order; stage: the one answered
+    from. confidence: the share of the answer, where it is not the likeliest of the posterior.
     """
 
     answer: str
@@ -198,6 +198,7 @@ class Recollection:
     visual_tokens: int
     tokens: int
     notes: tuple[str, ...] = ()
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)
