@@ -89,7 +89,7 @@ def train(options: argparse.Namespace, runner: Any) -> dict[str, Any]:
         if kept.is_file() and (options.folder / name / "vtc_manager.json").is_file():
             reports[name] = json.loads(kept.read_text())
     if len(reports) == len(wanted):
-        return {name: {**report, "rise": rise(report)} for name, report in reports.items()}
+        return reports
     world = World(options.films, options.length, options.seed, "train", options.questions)
     with lessons_of(runner, world) as lessons:
         model = runner.prepare()
@@ -110,7 +110,7 @@ def train(options: argparse.Namespace, runner: Any) -> dict[str, Any]:
                 runner.rememberer.method.train(lessons, model, narrator, request)
             reports[name] = json.loads((options.folder / "report.json").read_text())
             (place / "report.json").write_text(json.dumps(reports[name], indent=2) + "\n")
-    return {name: {**report, "rise": rise(report)} for name, report in reports.items()}
+    return reports
 
 
 def compare(options: argparse.Namespace, runner: Any) -> dict[str, Any]:
@@ -202,10 +202,11 @@ def main() -> None:
     from vtc_cli.jobs.settings import Settings
 
     runner = MemoryRunner(Settings(model=options.model, method=(options.method,)))
+    reports = train(options, runner)
     found = {
         "what": (__doc__ or "").splitlines()[0],
         "settings": {name: str(value) for name, value in vars(options).items() if name != "publish"},
-        "training": train(options, runner),
+        "training": {name: {**report, "rise": rise(report)} for name, report in reports.items()},
         "comparison": compare(options, runner),
         **provenance(),
     }

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from vtc_cli.memory import ClipRow, Hit, phrases, terms
+from vtc_mm_mem.resting import overlap
 
 ASIDE = 0.5  # seconds by which a passage may reach beyond the clip it tells of
 
@@ -50,6 +51,6 @@ def looks_at(clips: Sequence[ClipRow], named: dict[int, frozenset[str]], most: i
 
 def _about(hit: Hit, clip: ClipRow) -> bool:
     passage = hit.passage
-    if hit.words is None or passage.t0 >= clip.t1 or passage.t1 <= clip.t0:
+    if hit.words is None or not overlap(hit, clip):
         return False
     return passage.kind in LASTING or (passage.t0 >= clip.t0 - ASIDE and passage.t1 <= clip.t1 + ASIDE)

@@ -26,6 +26,7 @@ from vtc_cli.memory import (
 from vtc_mm_mem.covering import looks_at, named_in
 from vtc_mm_mem.noting import Bearing, Line, Notes, joint
 from vtc_mm_mem.prototypes import evenly
+from vtc_mm_mem.resting import overlap
 from vtc_mm_mem.sources import Pictures
 
 GLANCE_FRAMES = 32
@@ -65,7 +66,7 @@ class Gathering:
             self.when = named or self.when
         self._mentions = {mention.id: mention for mention in self.view.mentions()}
         self._store = using.store
-        self.question = inquiry.question
+        self._question = inquiry.question
         self._embed = using.narrator.embed if using.store.get("embedder") == using.narrator.embedder else None
         self.hits = self.find(inquiry.question)
         self._bearing = Bearing(self.hits)
@@ -92,7 +93,7 @@ class Gathering:
         Of an hour, thirty pictures show next to nothing of what lasts for seconds; where a memory says when it was
         there, whoever looks elsewhere has not seen it. What nothing is written about may be anywhere.
         """
-        named = named_in(self.clips, self.hits, self.question)
+        named = named_in(self.clips, self.hits, self._question)
         seen = [clip for clip in self.clips if any(clip.t0 <= frame.time < clip.t1 for frame in frames)]
         return frozenset().union(*named.values()) <= frozenset().union(*(named[clip.id] for clip in seen))
 
@@ -141,17 +142,16 @@ class Gathering:
         worth = [clip for clip in self.clips if self._worth(clip)]
         mine = [clip for clip in worth if clip.event_id in ids]
         mine = [clip for clip in mine if self.when.meets(clip.t0, clip.t1)] or mine
-        found = list({clip.id: clip for hit in self.hits for clip in worth if _meets(clip, hit)}.values())
-        named = named_in(found, self.hits, self.question)
+        found = list({clip.id: clip for hit in self.hits for clip in worth if overlap(hit, clip)}.values())
+        named = named_in(worth, self.hits, self._question)
         things = sorted({thing for things in named.values() for thing in things})
         shown = [clip for thing in things for clip in [clip for clip in found if thing in named[clip.id]][:CLIPS]]
         chosen = {clip.id: clip for clip in [*found[:1], *shown, *mine]}
         scores = {
-            number: joint(bearing for hit, bearing in self._bearing.hits if _meets(clip, hit))
+            number: joint(bearing for hit, bearing in self._bearing.hits if overlap(hit, clip))
             for number, clip in chosen.items()
         }
         ordered = sorted(chosen.values(), key=lambda clip: clip.t0, reverse=self.when.order == "last")
-        named = named_in(ordered, self.hits, self.question)
         ordered.sort(key=lambda clip: (-len(named[clip.id]), -scores[clip.id]))
         return looks_at(ordered, named, CLIPS)
 
@@ -242,10 +242,6 @@ def trimmed(evidence: Evidence, most: int) -> Evidence:
     """With at most `most` of its frames, spread evenly."""
     frames = evidence.frames
     return replace(evidence, frames=tuple(frames[place] for place in evenly(len(frames), most)))
-
-
-def _meets(clip: ClipRow, hit: Hit) -> bool:
-    return clip.t0 < hit.passage.t1 and clip.t1 > hit.passage.t0
 
 
 def _in_order(frames: Iterable[Frame]) -> tuple[Frame, ...]:

@@ -59,14 +59,13 @@ class Ladder:
         self._candidates = Candidates(inquiry.question, inquiry.choices, max(1, inquiry.limit))
         self._evidence: list[Evidence] = []
         self._steps = Steps(inquiry.question, inquiry.choices is not None, how.gate)
-        stages = [stage for stage in STAGES[: STAGES.index(how.last) + 1] if stage != how.without]
-        self._last = stages[-1]
+        self._stages = [stage for stage in STAGES[: STAGES.index(how.last) + 1] if stage != how.without]
         self._short = False
 
     def run(self) -> Recollection:
         """The answer, and how it came about."""
         stopped = "bottom"
-        looks = ((stage, gather) for stage in STAGES if self._goes_to(stage) for gather in self._looks(stage))
+        looks = ((stage, gather) for stage in self._stages for gather in self._looks(stage))
         for stage, gather in looks:
             if (why := self._spent.exhausted()) is not None:
                 stopped = why
@@ -79,9 +78,6 @@ class Ladder:
                 "nothing is known of this moment: no frame had been watched", "ask about a later one with --at"
             )
         return self._answer("tokens" if self._short and stopped == "bottom" else stopped)
-
-    def _goes_to(self, stage: str) -> bool:
-        return stage != self._how.without and STAGES.index(stage) <= STAGES.index(self._how.last)
 
     def _looks(self, stage: str) -> Sequence[Callable[[], Evidence]]:
         """What a stage looks at, one look after the other: above the last one, one."""
@@ -103,7 +99,7 @@ class Ladder:
         before = (self._spent.calls, self._spent.visual_tokens)
         glance = self._inquiry.glance if stage == "S0" else None
         evidence = gather() if glance is None else Evidence((), (), (), note=self._inquiry.glanced)
-        room = self._room(evidence.frames, 1.0 if stage == self._last else SHARE.get(stage, 1.0))
+        room = self._room(evidence.frames, 1.0 if stage == self._stages[-1] else SHARE.get(stage, 1.0))
         if evidence.frames and not room:
             self._short = True
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Sequence
 
-from vtc_cli.memory import Hit, Interval, phrases, terms
+from vtc_cli.memory import ClipRow, Hit, Interval, phrases, terms
 from vtc_mm_mem.noting import Line
 
 _SPAN = re.compile(r"^\[[^\]]*\] ")  # the time a line begins with is not what it says
@@ -20,11 +20,11 @@ def rests_on(hits: Sequence[Hit], looked: Sequence[Interval], read: Container[In
     """
     if not looked:
         return tuple(dict.fromkeys(_interval(hit) for hit in hits))
-    apart = [hit for hit in hits if not any(_overlap(hit, item) for item in looked)]
+    apart = [hit for hit in hits if not any(overlap(hit, item) for item in looked)]
     noted = dict.fromkeys(_interval(hit) for hit in apart if _interval(hit) in read)
 
     def score(item: Interval) -> float:
-        return sum(hit.score for hit in hits if _overlap(hit, item))
+        return sum(hit.score for hit in hits if overlap(hit, item))
 
     return tuple(sorted([*looked, *noted], key=lambda item: -score(item)))
 
@@ -50,5 +50,6 @@ def _interval(hit: Hit) -> Interval:
     return Interval("event" if passage.kind == "step" else passage.kind, passage.ref, passage.t0, passage.t1)
 
 
-def _overlap(hit: Hit, item: Interval) -> bool:
+def overlap(hit: Hit, item: Interval | ClipRow) -> bool:
+    """Whether a passage tells of a moment of a stretch."""
     return hit.passage.t0 < item.t1 and hit.passage.t1 > item.t0

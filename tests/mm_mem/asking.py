@@ -120,9 +120,8 @@ class Seer(Narration):
         seen = any(name in question.replace("?", " ").split() for name in names)
         if set(choices) == {"yes", "no"}:
             return {"yes": log(0.9 if seen else 0.1), "no": log(0.1 if seen else 0.9)}
-        elsewhere = (
-            re.search(r"\bsign\d", question) is not None and not seen
-        )  # whatever is here, it was not asked about
+        # A sign was asked about that is not here: whatever is, was not.
+        elsewhere = re.search(r"\bsign\d", question) is not None and not seen
         right = [label for label, text in choices.items() if text in names and not elsewhere]
         if not right and not seen:
             return {

@@ -167,8 +167,8 @@ def train_on(
         "learnt_from": worth(learnt, before[0], after[0], recipe.weights).as_json(),
         "kept_apart": worth(apart, before[1], after[1], recipe.weights).as_json() if apart else None,
         "apart": [
-            {"film": one.film, "before": round(was, 6), "after": round(now, 6)}
-            for one, was, now in zip(
+            {"film": one.film, "before": round(old, 6), "after": round(new, 6)}
+            for one, old, new in zip(
                 apart,
                 expected(apart, before[1], recipe.weights),
                 expected(apart, after[1], recipe.weights),

@@ -14,7 +14,6 @@ from vtc_cli.memory import prompt_ids
 from vtc_mm_mem.training.state import ACTIONS, MEANT, prompt_of
 
 LABELS = tuple(ACTIONS)
-NO_HABIT = (0.0,) * len(LABELS)
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj")
 
 
